@@ -1,0 +1,36 @@
+# `make book` and `make test` set everything up in .venv, at the versions of constraints.txt, and then do their work.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+book: $(READY)  ## execute every chapter and render the book to book/_build/html
+	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going --fresh-env book book/_build/html
+
+serve: book  ## render the book and serve it on http://localhost:8000
+	$(BIN)/python -m http.server 8000 --bind localhost --directory book/_build/html
+
+exercises: $(READY)  ## make the student notebooks and the instructor bundles from solutions/
+	$(BIN)/python -m minilib.grading.build
+
+weights: $(READY)  ## list the shipped weights with their cards
+	$(BIN)/python -m minilib.weights
+
+bench: $(READY)  ## measure the renderer's speed
+	$(BIN)/python -m minilib.toybox.bench
+
+test: $(READY)  ## lint, types, and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest tests/errors --no-shape-checks
+	$(BIN)/python -m pytest tests --ignore=tests/errors
+
+.PHONY: help book serve exercises weights bench test

@@ -1,0 +1,220 @@
+"""Forward process of a denoising diffusion model (Ho et al. 2020, section 2) and the targets a network can learn from it.
+
+Time is counted as in code, from 0: index t holds the paper's step t + 1, so `t = 0` is already noised once and
+`t = num_train_timesteps - 1` is the end. The clean image has no index.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from minilib.diffusion import schedules
+from minilib.errors import unknown_name
+
+PredictionType = Literal["epsilon", "sample", "v_prediction"]
+
+
+class GaussianDiffusion(nn.Module):
+    """q(x_t | x_0), its single steps and its posterior, for a fixed noise schedule.
+
+    Data may have any shape after the batch: (b, c, h, w) for images, (b, 2) for points in the plane.
+
+    Args:
+        betas: variances β_1..β_T, shape (T,), each in (0, 1).
+    Attributes:
+        betas, alphas, alphas_cumprod, alphas_cumprod_prev: float32 buffers of shape (T,), computed in float64: early in
+            a schedule 1 − ᾱ_t is so small that float32 would keep only three of its digits.
+    Raises:
+        TypeError: betas that are not floating point.
+        ValueError: betas that are not one-dimensional, empty, or not all in (0, 1).
+    """
+
+    betas: Tensor
+    alphas: Tensor
+    alphas_cumprod: Tensor
+    alphas_cumprod_prev: Tensor
+    _signal: Tensor
+    _sigma: Tensor
+    _posterior_x0: Tensor
+    _posterior_x_t: Tensor
+    _posterior_variance: Tensor
+
+    def __init__(self, betas: Float[Tensor, " t"]):
+        super().__init__()
+        if not betas.is_floating_point():
+            raise TypeError(f"expected floating-point betas, got {betas.dtype}")
+        if betas.ndim != 1 or len(betas) == 0:
+            raise ValueError(f"expected betas of shape (T,) with T >= 1, got {tuple(betas.shape)}")
+        outside = ~((betas > 0) & (betas < 1))
+        if bool(outside.any()):
+            first = int(outside.nonzero()[0])
+            raise ValueError(f"expected every beta in (0, 1), got beta {betas[first].item():.4g} at index {first}")
+        betas = betas.double()
+        cumulative = schedules.alphas_cumprod(betas)
+        previous = torch.cat([torch.ones_like(cumulative[:1]), cumulative[:-1]])
+        for name, value in {
+            "betas": betas,
+            "alphas": 1.0 - betas,
+            "alphas_cumprod": cumulative,
+            "alphas_cumprod_prev": previous,
+            "_signal": cumulative.sqrt(),
+            "_sigma": (1.0 - cumulative).sqrt(),
+            "_posterior_x0": previous.sqrt() * betas / (1.0 - cumulative),
+            "_posterior_x_t": (1.0 - betas).sqrt() * (1.0 - previous) / (1.0 - cumulative),
+            "_posterior_variance": (1.0 - previous) / (1.0 - cumulative) * betas,
+        }.items():
+            self.register_buffer(name, value.float(), persistent=False)
+
+    @property
+    def num_train_timesteps(self) -> int:
+        """T, the number of noising steps."""
+        return len(self.betas)
+
+    def signal_and_noise(
+        self, t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]
+    ) -> tuple[Float[Tensor, "b *ones"], Float[Tensor, "b *ones"]]:
+        """√ᾱ_t and √(1−ᾱ_t), shaped (b, 1, ..., 1) to multiply `like`.
+
+        Raises:
+            TypeError: t that is not an integer tensor.
+            ValueError: t of another batch size than `like`, or outside 0..T-1.
+        """
+        return self._at(self._signal, t, like), self._at(self._sigma, t, like)
+
+    def q_sample(
+        self, x0: Float[Tensor, "b *d"], t: Int[Tensor, " b"], noise: Float[Tensor, "b *d"]
+    ) -> Float[Tensor, "b *d"]:
+        """Noises `x0` to time t in one jump: √ᾱ_t x_0 + √(1−ᾱ_t) ε (DDPM, eq. 4).
+
+        Raises:
+            TypeError, ValueError: as `signal_and_noise`; also `noise` of another shape than `x0`.
+        """
+        _check_same(x0=x0, noise=noise)
+        signal, sigma = self.signal_and_noise(t, x0)
+        return signal * x0 + sigma * noise
+
+    def q_step(
+        self, x_prev: Float[Tensor, "b *d"], t: Int[Tensor, " b"], noise: Float[Tensor, "b *d"]
+    ) -> Float[Tensor, "b *d"]:
+        """One small step x_{t−1} → x_t: √(1−β_t) x_{t−1} + √β_t ε (DDPM, eq. 2). At t = 0, `x_prev` is the clean image.
+
+        Raises:
+            TypeError, ValueError: as `q_sample`.
+        """
+        _check_same(x_prev=x_prev, noise=noise)
+        return self._at(self.alphas, t, x_prev).sqrt() * x_prev + self._at(self.betas, t, x_prev).sqrt() * noise
+
+    def q_posterior(
+        self, x0: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"]
+    ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *ones"]]:
+        """Mean μ̃ and variance β̃ of q(x_{t−1} | x_t, x_0) (DDPM, eq. 6 and 7). At t = 0 they are x_0 and 0.
+
+        Raises:
+            TypeError, ValueError: as `q_sample`.
+        """
+        _check_same(x0=x0, x_t=x_t)
+        mean = self._at(self._posterior_x0, t, x0) * x0 + self._at(self._posterior_x_t, t, x_t) * x_t
+        return mean, self._at(self._posterior_variance, t, x_t)
+
+    def velocity(
+        self, x0: Float[Tensor, "b *d"], t: Int[Tensor, " b"], noise: Float[Tensor, "b *d"]
+    ) -> Float[Tensor, "b *d"]:
+        """v = √ᾱ_t ε − √(1−ᾱ_t) x_0 (Salimans & Ho 2022, section 4).
+
+        Raises:
+            TypeError, ValueError: as `q_sample`.
+        """
+        _check_same(x0=x0, noise=noise)
+        signal, sigma = self.signal_and_noise(t, x0)
+        return signal * noise - sigma * x0
+
+    def predict_x0(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        x_t: Float[Tensor, "b *d"],
+        t: Int[Tensor, " b"],
+        *,
+        prediction_type: PredictionType,
+    ) -> Float[Tensor, "b *d"]:
+        """The clean image that a prediction of ε ("epsilon"), x_0 ("sample") or v ("v_prediction") stands for.
+
+        Raises:
+            TypeError, ValueError: as `q_sample`; also an unknown `prediction_type`.
+        """
+        _check_same(prediction=prediction, x_t=x_t)
+        signal, sigma = self.signal_and_noise(t, x_t)
+        if prediction_type == "epsilon":
+            return (x_t - sigma * prediction) / signal
+        if prediction_type == "sample":
+            return prediction
+        if prediction_type == "v_prediction":
+            return signal * x_t - sigma * prediction
+        raise unknown_name("prediction type", prediction_type, get_args(PredictionType))
+
+    def predict_noise(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        x_t: Float[Tensor, "b *d"],
+        t: Int[Tensor, " b"],
+        *,
+        prediction_type: PredictionType,
+    ) -> Float[Tensor, "b *d"]:
+        """The noise ε that a prediction of ε, x_0 or v stands for; arguments and errors as `predict_x0`."""
+        _check_same(prediction=prediction, x_t=x_t)
+        signal, sigma = self.signal_and_noise(t, x_t)
+        if prediction_type == "epsilon":
+            return prediction
+        if prediction_type == "sample":
+            return (x_t - signal * prediction) / sigma
+        if prediction_type == "v_prediction":
+            return sigma * x_t + signal * prediction
+        raise unknown_name("prediction type", prediction_type, get_args(PredictionType))
+
+    def predict_velocity(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        x_t: Float[Tensor, "b *d"],
+        t: Int[Tensor, " b"],
+        *,
+        prediction_type: PredictionType,
+    ) -> Float[Tensor, "b *d"]:
+        """The velocity v that a prediction of ε, x_0 or v stands for; arguments and errors as `predict_x0`."""
+        _check_same(prediction=prediction, x_t=x_t)
+        signal, sigma = self.signal_and_noise(t, x_t)
+        if prediction_type == "epsilon":
+            return (prediction - sigma * x_t) / signal
+        if prediction_type == "sample":
+            return (signal * x_t - prediction) / sigma
+        if prediction_type == "v_prediction":
+            return prediction
+        raise unknown_name("prediction type", prediction_type, get_args(PredictionType))
+
+    def _at(self, values: Float[Tensor, " t"], t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]) -> Tensor:
+        """values[t] in the dtype of `like`, shaped (b, 1, ..., 1)."""
+        if t.is_floating_point() or t.dtype == torch.bool:
+            raise TypeError(f"expected integer time indices t, got {t.dtype}")
+        if t.shape != like.shape[:1]:
+            raise ValueError(
+                f"expected t of shape ({len(like)},), one time for each image of the batch, got {tuple(t.shape)}"
+            )
+        # On an accelerator reading t would stall the queue; there index_select itself refuses what lies outside.
+        if t.device.type == "cpu" and len(t) and not 0 <= int(t.min()) <= int(t.max()) < len(values):
+            raise ValueError(
+                f"expected t in 0..{len(values) - 1} (T = {len(values)}, counted from 0),"
+                f" got {int(t.min())}..{int(t.max())}"
+            )
+        return values.index_select(0, t.long()).to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _check_same(**tensors: Tensor) -> None:
+    """Raises TypeError for a tensor that is not floating point, ValueError for two of different shapes."""
+    (first_name, first), (second_name, second) = tensors.items()
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise TypeError(f"expected a floating-point {name}, got {tensor.dtype}; minilib.images.from_uint8 converts")
+    if first.shape != second.shape:
+        raise ValueError(
+            f"{first_name} and {second_name} must have one shape, got {tuple(first.shape)} and {tuple(second.shape)}"
+        )
