@@ -142,17 +142,17 @@ class Stage:
         fine = self._cast(camera, image_size * supersample)
         rgb = _pool(self._shade(fine, supersample), supersample)
         covered = np.zeros(fine.size**2, np.float32)
-        covered[fine.toy.pixel] = 1.0
+        covered[fine.toys.pixel] = 1.0
         alpha = _pool(covered.reshape(fine.size, fine.size), supersample)
         center = fine if supersample == 1 else self._cast(camera, image_size)
         pixels, shape = image_size**2, (image_size, image_size)
         ids, depth = np.zeros((2, pixels), np.uint8), np.full(pixels, np.inf, np.float32)
         normals = np.zeros((pixels, 3), np.float32)
-        at = center.toy.pixel
-        ids[0, at], ids[1, at], depth[at] = self.instance_id[center.face], self.part_id[center.face], center.toy.depth
-        normals[at] = self._normals(center)
-        if center.table is not None:
-            depth[center.table.pixel], normals[center.table.pixel] = center.table.depth, (0.0, 0.0, 1.0)
+        toys, table = center.toys, center.table
+        ids[0, toys.pixel], ids[1, toys.pixel] = self.instance_id[toys.face], self.part_id[toys.face]
+        depth[toys.pixel], normals[toys.pixel] = toys.depth, self._normals(toys)
+        if table is not None:
+            depth[table.pixel], normals[table.pixel] = table.depth, (0.0, 0.0, 1.0)
         return View(
             rgb=torch.from_numpy(_srgb(rgb) * 2 - 1).permute(2, 0, 1).contiguous(),
             alpha=torch.from_numpy(alpha),
@@ -176,17 +176,17 @@ class Stage:
         keep = face >= 0
         table = None
         if self.ground is not None:
-            every = (across[None] + down[:, None]).reshape(-1, 3)
+            falling = (across[:, 2] + down[:, 2:]).reshape(-1)
             drop = self.ground.height - origin[2]
-            below = np.divide(
-                drop, every[:, 2], out=np.full(size * size, np.inf, np.float32), where=every[:, 2] * drop > 0
-            )
+            below = np.divide(drop, falling, out=np.full_like(falling, np.inf), where=falling * drop > 0)
             keep &= depth < below[pixel]
             below[pixel[keep]] = np.inf
             on_table = np.flatnonzero(below < np.inf)
-            table = _Rays(on_table, every.take(on_table, axis=0), below[on_table])
-        hits = _Rays(pixel[keep], direction[keep], depth[keep])
-        return _Hits(size, origin, hits, face[keep], np.stack([u[keep], v[keep]], axis=1), table)
+            below = below.take(on_table)
+            x, y = (origin[k] + below * (across[:, k] + down[:, k : k + 1]).reshape(-1).take(on_table) for k in (0, 1))
+            table = _Table(on_table, below, x, y)
+        toys = _OnToys(pixel[keep], face[keep], direction[keep], depth[keep], u[keep], v[keep])
+        return _Hits(size, origin, toys, table)
 
     def _in_sight(self, camera: Camera, size: int) -> np.ndarray:
         """Pixels inside the projected bounding box of some toy: the only ones whose rays can hit anything."""
@@ -199,142 +199,150 @@ class Stage:
             mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
         return mask.reshape(-1)
 
-    def _normals(self, hits: "_Hits") -> np.ndarray:
-        """Interpolated shading normals of the rays that hit toys, turned towards the viewer, (n, 3) float32."""
-        table = self.normal_table.take(hits.face, axis=0)
-        normal = unit(table[:, :3] + hits.uv[:, :1] * table[:, 3:6] + hits.uv[:, 1:] * table[:, 6:])
-        normal[dot(normal, hits.toy.direction) > 0] *= -1
+    def _normals(self, toys: "_OnToys") -> np.ndarray:
+        """Interpolated shading normals, turned towards the viewer, (n, 3) float32."""
+        rows = self.normal_table.take(toys.face, axis=0)
+        normal = unit(rows[:, :3] + toys.u[:, None] * rows[:, 3:6] + toys.v[:, None] * rows[:, 6:])
+        normal[dot(normal, toys.direction) > 0] *= -1
         return normal
 
     def _shade(self, hits: "_Hits", supersample: int) -> np.ndarray:
         """Linear colours of all rays, (size, size, 3) float32."""
         rgb = np.empty((hits.size**2, 3), np.float32)
         rgb[:] = self.background if self.ground is None else _linear(self.ground.backdrop)
-        lamps = _lamp_directions(4 * supersample**2).take(_lamp_index(hits.size, supersample), axis=0)
-        if len(hits.face):
-            lamp = lamps.take(hits.toy.pixel, axis=0)
-            normal = self._normals(hits)
-            point = hits.points(hits.toy) + np.float32(2e-3) * normal
-            facing = dot(normal, lamp)
-            lit = facing > 0
-            lit[lit] = ~self.rays.any(point[lit], lamp[lit])
-            viewer = -unit(hits.toy.direction)
-            shine = dot(normal, unit(lamp + viewer)).clip(0)
-            for _ in range(6):  # to the 64th power
-                shine *= shine
-            edge = 1 - dot(normal, viewer).clip(0, 1)
-            up = 0.5 + 0.5 * normal[:, 2:]
-            ambient = up * (SKY - BOUNCE) + BOUNCE
-            if self.ground is not None:
-                ambient *= 0.45 + 0.55 * ((point[:, 2:] - self.ground.height) / 0.35).clip(0, 1) ** 0.5
-            color = self.color.take(hits.face, axis=0)
-            color *= ambient + (facing * lit)[:, None] * KEY
-            color += (0.22 * lit * shine)[:, None]
-            color += (0.10 * edge * edge * edge)[:, None] * ambient
-            rgb[hits.toy.pixel] = color
+        lamps = _lamps(hits.size, supersample)
+        if len(hits.toys.face):
+            rgb[hits.toys.pixel] = self._shade_toys(hits.toys, hits.origin, lamps.take(hits.toys.pixel, axis=0))
         if self.ground is not None and hits.table is not None:
-            lamp = lamps.take(hits.table.pixel, axis=0)
-            rgb[hits.table.pixel] = self._shade_ground(self.ground, hits.points(hits.table), lamp)
+            rgb[hits.table.pixel] = self._shade_table(self.ground, hits.table, lamps)
         return rgb.reshape(hits.size, hits.size, 3)
 
-    def _shade_ground(self, ground: Ground, point: np.ndarray, lamp: np.ndarray) -> np.ndarray:
-        """Linear colours of points of the table, (n, 3) float32; lamp (n, 3) are directions to the light."""
-        light = np.empty_like(point)
-        light[:] = SKY + np.float32(LAMP[2]) * KEY
-        near = np.flatnonzero(self._near_toys(ground, point))
-        shadow_rays = point.take(near, axis=0)
-        shadow_rays[:, 2] = ground.height + 2e-3
-        lit = ~self.rays.any(shadow_rays, lamp.take(near, axis=0))
-        light[near] = SKY * self._openness(ground, shadow_rays)[:, None] + (lit * np.float32(LAMP[2]))[:, None] * KEY
-        light *= _pattern(ground, point)
-        haze = np.exp(dot(point[:, :2], point[:, :2]) * np.float32(-0.5 / 5.5**2))[:, None]
-        wall = _linear(ground.backdrop)
-        light -= wall
-        light *= haze
-        light += wall
-        return light
+    def _shade_toys(self, toys: "_OnToys", origin: np.ndarray, lamp: np.ndarray) -> np.ndarray:
+        """Linear colours (n, 3) float32; `lamp` (n, 3) are directions to the light."""
+        normal = self._normals(toys)
+        point = origin + toys.depth[:, None] * toys.direction + np.float32(2e-3) * normal
+        facing = dot(normal, lamp)
+        lit = facing > 0
+        lit[lit] = ~self.rays.any(point[lit], lamp[lit])
+        viewer = -unit(toys.direction)
+        shine = dot(normal, unit(lamp + viewer)).clip(0)
+        for _ in range(6):  # to the 64th power
+            shine *= shine
+        edge = 1 - dot(normal, viewer).clip(0, 1)
+        up = 0.5 + 0.5 * normal[:, 2:]
+        ambient = up * (SKY - BOUNCE) + BOUNCE
+        if self.ground is not None:
+            ambient *= 0.45 + 0.55 * np.sqrt(((point[:, 2:] - self.ground.height) / 0.35).clip(0, 1))
+        color = self.color.take(toys.face, axis=0)
+        color *= ambient + (facing * lit)[:, None] * KEY
+        color += (0.22 * lit * shine)[:, None]
+        color += (0.10 * edge * edge * edge)[:, None] * ambient
+        return color
 
-    def _near_toys(self, ground: Ground, point: np.ndarray) -> np.ndarray:
-        """Points of the table that a toy could darken: from its bounding box to where the lamp throws that, (n,)."""
+    def _shade_table(self, ground: Ground, table: "_Table", lamps: np.ndarray) -> np.ndarray:
+        """Linear colours (n, 3) float32; `lamps` (size², 3) are directions to the light, by pixel."""
+        color = _pattern(ground, table.x, table.y)
+        near = np.flatnonzero(self._near_toys(ground, table))
+        x, y = table.x.take(near), table.y.take(near)
+        point = np.stack([x, y, np.full_like(x, ground.height + 2e-3)], axis=1)
+        lit = ~self.rays.any(point, lamps.take(table.pixel.take(near), axis=0))
+        full_light = SKY + np.float32(LAMP[2]) * KEY
+        light = SKY * self._openness(ground, x, y)[:, None] + (lit * np.float32(LAMP[2]))[:, None] * KEY
+        haze = np.exp((table.x * table.x + table.y * table.y) * np.float32(-0.5 / 5.5**2))
+        wall = _linear(ground.backdrop)
+        shades = color * full_light
+        shades[near] = color.take(near, axis=0) * light
+        shades -= wall
+        shades *= haze[:, None]
+        shades += wall
+        return shades
+
+    def _near_toys(self, ground: Ground, table: "_Table") -> np.ndarray:
+        """Points that a toy could darken: from its bounding box to where the lamp throws that, (n,) bool."""
         boxes = np.concatenate(self.boxes)
         reach = (boxes[:, 2:] - ground.height).clip(0) / LAMP[2]
         thrown = [boxes[:, :2] - reach * (LAMP[:2] + spread) for spread in (-LAMP_SPREAD, LAMP_SPREAD)]
         ends = np.concatenate([boxes[:, :2], *thrown]).astype(np.float32)
         low, high = ends.min(0) - np.float32(0.3), ends.max(0) + np.float32(0.3)
-        x, y = point[:, 0], point[:, 1]
-        return (x > low[0]) & (x < high[0]) & (y > low[1]) & (y < high[1])
+        return (table.x > low[0]) & (table.x < high[0]) & (table.y > low[1]) & (table.y < high[1])
 
-    def _openness(self, ground: Ground, point: np.ndarray) -> np.ndarray:
-        """How much sky a point of the table sees: less close to where a toy stands, (n,) in 0..1."""
-        open_sky = np.ones(len(point), np.float32)
+    def _openness(self, ground: Ground, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """How much sky points of the table see: less close to where a toy stands, (n,) in 0..1."""
+        open_sky = np.ones_like(x)
         for box in self.boxes:
             low, high = box[0].astype(np.float32), box[-1].astype(np.float32)
             if low[2] - ground.height < 0.12:
-                x = np.maximum(np.abs(point[:, 0] - (low[0] + high[0]) / 2) - (high[0] - low[0]) / 2, 0)
-                y = np.maximum(np.abs(point[:, 1] - (low[1] + high[1]) / 2) - (high[1] - low[1]) / 2, 0)
-                open_sky *= 1 - np.float32(0.30) * np.exp((x * x + y * y) * np.float32(-1 / 0.02))
+                dx = np.maximum(np.abs(x - (low[0] + high[0]) / 2) - (high[0] - low[0]) / 2, 0)
+                dy = np.maximum(np.abs(y - (low[1] + high[1]) / 2) - (high[1] - low[1]) / 2, 0)
+                open_sky *= 1 - np.float32(0.30) * np.exp((dx * dx + dy * dy) * np.float32(-1 / 0.02))
         return open_sky
 
 
 @dataclass(frozen=True)
-class _Rays:
-    """Rays that met something: index of the pixel, direction of unit depth, depth."""
+class _OnToys:
+    """Rays that met toys: pixel, triangle, direction of unit depth, depth, barycentric coordinates of the hit."""
 
     pixel: np.ndarray
+    face: np.ndarray
     direction: np.ndarray
     depth: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rays that met the table: pixel, depth, and where on the table."""
+
+    pixel: np.ndarray
+    depth: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Hits:
-    """What the rays of a size × size grid met: toys, at barycentric `uv` of triangles `face`, and the table."""
+    """What the rays of a size × size grid from one origin met."""
 
     size: int
     origin: np.ndarray
-    toy: _Rays
-    face: np.ndarray
-    uv: np.ndarray
-    table: _Rays | None
-
-    def points(self, rays: _Rays) -> np.ndarray:
-        """World points, (n, 3) float32."""
-        return self.origin + rays.depth[:, None] * rays.direction
+    toys: _OnToys
+    table: _Table | None
 
 
-def _pattern(ground: Ground, point: np.ndarray) -> np.ndarray:
-    """Linear colour of the table top at points (n, 3): (n, 3), or (1, 3) if it is plain."""
+def _pattern(ground: Ground, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Linear colour of the table top at points (n,): (n, 3) float32."""
     colors = np.stack([_linear(ground.color), _linear(ground.second_color)])
-    if ground.pattern == "plain":
-        return colors[:1]
     c, s = np.float32(math.cos(ground.angle) / ground.scale), np.float32(math.sin(ground.angle) / ground.scale)
-    a, b = point[:, 0] * c + point[:, 1] * s, point[:, 1] * c - point[:, 0] * s
+    a, b = x * c + y * s, y * c - x * s
     if ground.pattern == "checks":
         second = (np.floor(a) + np.floor(b)) % 2
     elif ground.pattern == "stripes":
         second = np.floor(a) % 2
-    else:
+    elif ground.pattern == "dots":
         second = (a - np.floor(a) - 0.5) ** 2 + (b - np.floor(b) - 0.5) ** 2 < 0.06
+    else:
+        second = np.zeros_like(a)
     return colors.take(second.astype(np.int8), axis=0)
 
 
-def _lamp_directions(count: int) -> np.ndarray:
-    """Directions to points spread over the lamp's disc, (count, 3) float32: soft shadows."""
+@lru_cache(maxsize=4)
+def _lamps(size: int, supersample: int) -> np.ndarray:
+    """Direction to a point of the lamp's disc for each ray of the grid, (size², 3) float32: soft shadows.
+
+    The rays of 2 × 2 neighbouring image pixels all use different points.
+    """
+    count = 4 * supersample**2
     side = np.cross(LAMP, (0.0, 0.0, 1.0))
     side /= np.linalg.norm(side)
     upward = np.cross(side, LAMP)
     angle = math.pi * (3 - math.sqrt(5)) * np.arange(count)  # a sunflower's golden angle
     radius = LAMP_SPREAD * np.sqrt((np.arange(count) + 0.5) / count)
-    lamps = LAMP + (radius * np.cos(angle))[:, None] * side + (radius * np.sin(angle))[:, None] * upward
-    return (lamps / np.linalg.norm(lamps, axis=1, keepdims=True)).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _lamp_index(size: int, supersample: int) -> np.ndarray:
-    """Which of the 4 supersample² lamp points each ray uses: all differ within 2 × 2 image pixels, (size²,)."""
+    points = LAMP + (radius * np.cos(angle))[:, None] * side + (radius * np.sin(angle))[:, None] * upward
     k = np.arange(size)
     within = (k % supersample * supersample)[:, None] + k % supersample
     block = (k // supersample % 2 * 2)[:, None] + k // supersample % 2
-    return (4 * within + block).reshape(-1)
+    return unit(points).astype(np.float32).take((4 * within + block).reshape(-1), axis=0)
 
 
 def _corners(points: np.ndarray) -> np.ndarray:

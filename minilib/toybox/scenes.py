@@ -163,7 +163,9 @@ def make_clip(seed: int, *, num_frames: int = 8, distractor: bool = True, occlud
     target, third = (make_toy(int(dice.between(seeds.start, seeds.stop))) for _ in range(2))
     placed = _arranged([target, target, third] if distractor else [target, third], dice)
     ground, distance = _table(dice), _distance(placed) * 1.08
-    start, sweep = dice.between(-math.pi, math.pi), math.radians(dice.between(35, 80)) * dice.choice((-1, 1))
+    sweep = math.radians(dice.between(35, 80)) * dice.choice((-1, 1))
+    starts = [dice.between(-math.pi, math.pi) for _ in range(16)]
+    start = max(starts, key=lambda angle: min(_clearance(placed, angle), _clearance(placed, angle + sweep)))
     elevation, direction = math.radians(dice.between(14, 26)), dice.choice((-1, 1))
     board = _board(dice.choice(list(COLORS)), radius=1.05 * float(np.hypot(target.radius, target.height / 2)))
     scenes = []
@@ -212,6 +214,17 @@ def _board(color: str, radius: float) -> Toy:
     """The occluder: a standing board, just large enough to hide the target."""
     (mesh,) = fitted([box(0.16, 1.0, 1.1, radius=0.06)], radius)
     return Toy(-1, "board", color, color, "large", (Part("board", color, mesh),), {}, f"a {color} board")
+
+
+def _clearance(placed: Sequence[Placed], azimuth: float) -> float:
+    """How freely a camera at that azimuth sees the first toy past the others, seen from above; below 0 one hides it."""
+    forward = -np.array([math.cos(azimuth), math.sin(azimuth)])
+    target, gaps = placed[0], [1.0]
+    for other in placed[1:]:
+        offset = np.array([other.x - target.x, other.y - target.y])
+        if offset @ forward < 0:
+            gaps.append(float(abs(offset @ (-forward[1], forward[0]))) - target.toy.radius - other.toy.radius)
+    return min(gaps)
 
 
 def _in_front(target: Placed, board: Toy, camera: Camera, share: float) -> Placed:

@@ -75,7 +75,7 @@ def _cube_grid() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Its coordinates hold both -0 and +0, so that the sign of each coordinate says which corner a point belongs to.
     """
-    ticks = np.array([-1.0, -0.5, -0.0, 0.0, 0.5, 1.0])
+    ticks = np.array([-1.0, -0.0, 0.0, 1.0])
     u, v = np.meshgrid(ticks, ticks, indexing="ij")
     w = np.ones_like(u)
     sides = [
@@ -84,7 +84,7 @@ def _cube_grid() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         for sign in (1.0, -1.0)
     ]
     points = np.concatenate(sides)
-    faces = np.concatenate([_grid_faces(6, 6) + 36 * side for side in range(6)])
+    faces = np.concatenate([_grid_faces(4, 4) + 16 * side for side in range(6)])
     return points, points / np.linalg.norm(points, axis=1, keepdims=True), faces
 
 
@@ -97,7 +97,7 @@ def box(x: float, y: float, z: float, *, radius: float = 0.04) -> Mesh:
     return Mesh(np.copysign(half - radius, points) + radius * normals, normals, faces)
 
 
-def lathe(profile: ArrayLike, *, fillet: float = 0.0, segments: int = 28) -> Mesh:
+def lathe(profile: ArrayLike, *, fillet: float = 0.0, segments: int = 24) -> Mesh:
     """A profile turned about the z axis.
 
     Args:
@@ -131,8 +131,8 @@ def lathe(profile: ArrayLike, *, fillet: float = 0.0, segments: int = 28) -> Mes
 
 @lru_cache
 def _unit_ball() -> Mesh:
-    angle = np.linspace(-math.pi / 2, math.pi / 2, 15)
-    return lathe(np.stack([np.cos(angle).round(12), np.sin(angle)], axis=1), segments=24)
+    angle = np.linspace(-math.pi / 2, math.pi / 2, 12)
+    return lathe(np.stack([np.cos(angle).round(12), np.sin(angle)], axis=1), segments=22)
 
 
 def ball(x: float, y: float, z: float) -> Mesh:
@@ -146,12 +146,12 @@ def cylinder(radius: float, height: float, *, top: float | None = None, fillet: 
     return lathe([(0, -half), (radius, -half), (top, half), (0, half)], fillet=fillet)
 
 
-def tube(path: ArrayLike, radius: float, *, segments: int = 12) -> Mesh:
+def tube(path: ArrayLike, radius: float, *, segments: int = 10) -> Mesh:
     """A round rod with round ends along the points of a path, (k, 3)."""
     points = np.asarray(path, dtype=float)
     tangent = np.gradient(points, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    cap = np.linspace(0, math.pi / 2, 4)[:-1]
+    cap = np.linspace(0, math.pi / 2, 3)[:-1]
     along = np.concatenate([-np.cos(cap), np.zeros(len(points)), np.cos(cap[::-1])])
     around = np.concatenate([np.sin(cap), np.ones(len(points)), np.sin(cap[::-1])])
     index = np.concatenate([[0] * len(cap), np.arange(len(points)), [-1] * len(cap)])
@@ -226,7 +226,7 @@ def _rounded(points: np.ndarray, fillet: float) -> np.ndarray:
         back, forth = before - corner, after - corner
         back *= min(fillet / max(np.linalg.norm(back), 1e-9), 0.48)
         forth *= min(fillet / max(np.linalg.norm(forth), 1e-9), 0.48)
-        s = np.linspace(0, 1, 5)[:, None]
+        s = np.linspace(0, 1, 4)[:, None]
         pieces.append(corner + (1 - s) ** 2 * back + s**2 * forth)
     return np.concatenate([*pieces, points[-1:]])
 

@@ -1,4 +1,4 @@
-"""Library code runs on fake CUDA tensors: a tensor made on the wrong device, or a value read back, is found without a GPU."""
+"""Library code runs on fake CUDA tensors: a tensor on the wrong device, or a value read back, shows without a GPU."""
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
