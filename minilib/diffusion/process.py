@@ -1,4 +1,4 @@
-"""Forward process of a denoising diffusion model (Ho et al. 2020, section 2) and the targets a network can learn from it.
+"""Forward process of a denoising diffusion model (Ho et al. 2020, section 2) and what a network can learn from it.
 
 Time is counted as in code, from 0: index t holds the paper's step t + 1, so `t = 0` is already noised once and
 `t = num_train_timesteps - 1` is the end. The clean image has no index.

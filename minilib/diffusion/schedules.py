@@ -1,7 +1,8 @@
 """Noise schedules: how fast an image is destroyed (Ho et al. 2020, section 4; Nichol & Dhariwal 2021, section 3.2).
 
-A schedule has two faces. In discrete time it is a list of variances β_1..β_T, one for each small step. In continuous time it
-is one falling curve ᾱ(u), u from 0 to 1: the share of the image's variance that is left. All β are float64, on the CPU.
+A schedule has two faces. In discrete time it is a list of variances β_1..β_T, one for each small step. In continuous
+time it is one falling curve ᾱ(u), u from 0 to 1: the share of the image's variance that is left. All β are float64, on
+the CPU.
 """
 
 import math

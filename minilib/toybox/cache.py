@@ -25,7 +25,7 @@ def cache_folder() -> Path:
 
 
 def cached_rows(key: Mapping[str, object], count: int, make_row: Callable[[int], Row]) -> dict[str, np.ndarray]:
-    """`count` rows, from the cache or made now.
+    """`count` rows, from the cache or made now, with a progress bar on a terminal.
 
     Args:
         key: everything the rows depend on, as plain values; another key gives another set of files.
@@ -70,7 +70,7 @@ def _fill(folder: Path, key: Mapping[str, object], count: int, make_row: Callabl
         (folder / f"{name}.bin").touch()
     files = {name: (folder / f"{name}.bin").open("r+b") for name in layout}
     try:
-        bar = {"initial": done, "total": count, "desc": f"rendering {key.get('name', 'rows')}", "leave": False}
+        bar = {"initial": done, "total": count, "desc": f"rendering {key.get('name', 'rows')}", "disable": None}
         for index in tqdm(range(done, count), **bar):
             row = make_row(index)
             for name, file in files.items():

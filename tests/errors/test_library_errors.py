@@ -13,14 +13,18 @@ import torch
 import minilib.toybox.cache as cache_module
 from minilib import errors
 from minilib.diffusion import schedules
+from minilib.diffusion.ideal import ideal_x0
 from minilib.diffusion.process import GaussianDiffusion
+from minilib.figures import image_grid
 from minilib.images import from_uint8, to_uint8
+from minilib.metrics import bootstrap_interval
 from minilib.toybox.catalog import make_toy
 from minilib.toybox.datasets import Scenes, ToyViews
 from minilib.toybox.files import PosedImages, load_mesh
 from minilib.toybox.render import Stage
 from minilib.toybox.scenes import make_clip, make_scene
 from minilib.views import cameras
+from minilib.weights import cards
 
 process = GaussianDiffusion(schedules.linear_betas(10))
 x0 = torch.rand(2, 3, 4, 4)
@@ -203,3 +207,29 @@ def test_broken_mesh(tmp_path, name, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_mesh(tmp_path / name)
     assert name in str(caught.value)
+
+
+def test_weights_that_do_not_match_their_card(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"sha256": "0"}))
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors, which is missing"):
+        cards(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(ValueError, match=r"model\.safetensors has sha256 .* its card says 0"):
+        cards(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bootstrap_interval(torch.ones(1)), "at least two values"),
+        (lambda: bootstrap_interval(torch.ones(5), level=95), "level between 0 and 1, got 95"),
+        (lambda: image_grid([]), "rows of one length"),
+        (lambda: image_grid([x0[:1], x0]), r"rows of one length, got lengths \[1, 2\]"),
+        (lambda: image_grid([x0], row_labels=["a", "b"]), "expected 1 row labels or none, got 2"),
+        (lambda: image_grid([3 * x0 + 2]), r"values in \[-1, 1\]"),
+        (lambda: ideal_x0(process, x0, now, x0[..., :2]), "images and x_t must agree in shape"),
+    ],
+)
+def test_measuring_and_drawing(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
