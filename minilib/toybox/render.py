@@ -21,6 +21,7 @@ from minilib.views.cameras import Camera, project
 
 LAMP = np.array([0.50, -0.42, 0.76])
 LAMP_SPREAD = 0.09
+FAR = np.float32(1e3)
 SKY, BOUNCE, KEY = np.array([[0.50, 0.53, 0.58], [0.40, 0.37, 0.34], [0.80, 0.76, 0.70]], np.float32)
 
 
@@ -115,6 +116,7 @@ class Stage:
         for item in items:
             groups.setdefault(item.instance_id, []).append(item.mesh.vertices)
         self.boxes = [_corners(np.concatenate(vertices)) for vertices in groups.values()]
+        self.part_boxes = torch.from_numpy(np.stack([_corners(item.mesh.vertices) for item in items]))
         triangles = np.concatenate([item.mesh.vertices[item.mesh.faces] for item in items])
         corner_normals = np.concatenate([item.mesh.normals[item.mesh.faces] for item in items])
         count = [len(item.mesh.faces) for item in items]
@@ -152,7 +154,8 @@ class Stage:
         ids[0, toys.pixel], ids[1, toys.pixel] = self.instance_id[toys.face], self.part_id[toys.face]
         depth[toys.pixel], normals[toys.pixel] = toys.depth, self._normals(toys)
         if table is not None:
-            depth[table.pixel], normals[table.pixel] = table.depth, (0.0, 0.0, 1.0)
+            depth = np.minimum(depth, table.depth)
+            normals[table.depth < np.inf] = (0.0, 0.0, 1.0)
         return View(
             rgb=torch.from_numpy(_srgb(rgb) * 2 - 1).permute(2, 0, 1).contiguous(),
             alpha=torch.from_numpy(alpha),
@@ -181,22 +184,21 @@ class Stage:
             below = np.divide(drop, falling, out=np.full_like(falling, np.inf), where=falling * drop > 0)
             keep &= depth < below[pixel]
             below[pixel[keep]] = np.inf
-            on_table = np.flatnonzero(below < np.inf)
-            below = below.take(on_table)
-            x, y = (origin[k] + below * (across[:, k] + down[:, k : k + 1]).reshape(-1).take(on_table) for k in (0, 1))
-            table = _Table(on_table, below, x, y)
+            reach = np.minimum(below, FAR)
+            x, y = (origin[k] + reach * (across[:, k] + down[:, k : k + 1]).reshape(-1) for k in (0, 1))
+            table = _Table(below, x, y)
         toys = _OnToys(pixel[keep], face[keep], direction[keep], depth[keep], u[keep], v[keep])
         return _Hits(size, origin, toys, table)
 
     def _in_sight(self, camera: Camera, size: int) -> np.ndarray:
-        """Pixels inside the projected bounding box of some toy: the only ones whose rays can hit anything."""
-        mask = np.zeros((size, size), bool)
-        uv, depth = project(camera, torch.from_numpy(np.stack(self.boxes)))
+        """Pixels inside the projected bounding box of some item: the only ones whose rays can hit anything."""
+        uv, depth = project(camera, self.part_boxes)
         if bool((depth <= 1e-3).any()):  # partly behind the camera
             return np.ones(size * size, bool)
-        low, high = (uv.amin(1) * size - 1).floor().long(), (uv.amax(1) * size + 1).ceil().long()
-        for (left, top), (right, bottom) in zip(low.tolist(), high.tolist(), strict=True):
-            mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+        ends = torch.stack([uv.amin(1) * size - 1, uv.amax(1) * size + 2]).clamp(0, size).long()
+        mask = np.zeros((size, size), bool)
+        for left, top, right, bottom in torch.cat([ends[0], ends[1]], dim=1).tolist():
+            mask[top:bottom, left:right] = True
         return mask.reshape(-1)
 
     def _normals(self, toys: "_OnToys") -> np.ndarray:
@@ -208,13 +210,14 @@ class Stage:
 
     def _shade(self, hits: "_Hits", supersample: int) -> np.ndarray:
         """Linear colours of all rays, (size, size, 3) float32."""
-        rgb = np.empty((hits.size**2, 3), np.float32)
-        rgb[:] = self.background if self.ground is None else _linear(self.ground.backdrop)
         lamps = _lamps(hits.size, supersample)
+        if self.ground is not None and hits.table is not None:
+            rgb = self._shade_table(self.ground, hits.table, lamps)
+        else:
+            rgb = np.empty((hits.size**2, 3), np.float32)
+            rgb[:] = self.background
         if len(hits.toys.face):
             rgb[hits.toys.pixel] = self._shade_toys(hits.toys, hits.origin, lamps.take(hits.toys.pixel, axis=0))
-        if self.ground is not None and hits.table is not None:
-            rgb[hits.table.pixel] = self._shade_table(self.ground, hits.table, lamps)
         return rgb.reshape(hits.size, hits.size, 3)
 
     def _shade_toys(self, toys: "_OnToys", origin: np.ndarray, lamp: np.ndarray) -> np.ndarray:
@@ -240,31 +243,36 @@ class Stage:
         return color
 
     def _shade_table(self, ground: Ground, table: "_Table", lamps: np.ndarray) -> np.ndarray:
-        """Linear colours (n, 3) float32; `lamps` (size², 3) are directions to the light, by pixel."""
-        color = _pattern(ground, table.x, table.y)
+        """Linear colours of all rays as if there were no toys but for their shadows, (n, 3) float32.
+
+        `lamps` (n, 3) are directions to the light. Rays that miss the table get the colour of the wall.
+        """
+        shades = _pattern(ground, table.x, table.y)
         near = np.flatnonzero(self._near_toys(ground, table))
         x, y = table.x.take(near), table.y.take(near)
         point = np.stack([x, y, np.full_like(x, ground.height + 2e-3)], axis=1)
-        lit = ~self.rays.any(point, lamps.take(table.pixel.take(near), axis=0))
+        lit = ~self.rays.any(point, lamps.take(near, axis=0))
         full_light = SKY + np.float32(LAMP[2]) * KEY
         light = SKY * self._openness(ground, x, y)[:, None] + (lit * np.float32(LAMP[2]))[:, None] * KEY
         haze = np.exp((table.x * table.x + table.y * table.y) * np.float32(-0.5 / 5.5**2))
         wall = _linear(ground.backdrop)
-        shades = color * full_light
-        shades[near] = color.take(near, axis=0) * light
+        shadowed = shades.take(near, axis=0) * light
+        shades *= full_light
+        shades[near] = shadowed
         shades -= wall
         shades *= haze[:, None]
         shades += wall
         return shades
 
     def _near_toys(self, ground: Ground, table: "_Table") -> np.ndarray:
-        """Points that a toy could darken: from its bounding box to where the lamp throws that, (n,) bool."""
+        """Visible points that a toy could darken: from its bounding box to where the lamp throws that, (n,) bool."""
         boxes = np.concatenate(self.boxes)
         reach = (boxes[:, 2:] - ground.height).clip(0) / LAMP[2]
         thrown = [boxes[:, :2] - reach * (LAMP[:2] + spread) for spread in (-LAMP_SPREAD, LAMP_SPREAD)]
         ends = np.concatenate([boxes[:, :2], *thrown]).astype(np.float32)
         low, high = ends.min(0) - np.float32(0.3), ends.max(0) + np.float32(0.3)
-        return (table.x > low[0]) & (table.x < high[0]) & (table.y > low[1]) & (table.y < high[1])
+        across = (table.x > low[0]) & (table.x < high[0])
+        return across & (table.y > low[1]) & (table.y < high[1]) & (table.depth < np.inf)
 
     def _openness(self, ground: Ground, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """How much sky points of the table see: less close to where a toy stands, (n,) in 0..1."""
@@ -292,9 +300,8 @@ class _OnToys:
 
 @dataclass(frozen=True)
 class _Table:
-    """Rays that met the table: pixel, depth, and where on the table."""
+    """For all rays of a grid: depth of the table, inf where something else is seen, and where they meet its plane."""
 
-    pixel: np.ndarray
     depth: np.ndarray
     x: np.ndarray
     y: np.ndarray
