@@ -265,14 +265,20 @@ class Stage:
         return shades
 
     def _near_toys(self, ground: Ground, table: "_Table") -> np.ndarray:
-        """Visible points that a toy could darken: from its bounding box to where the lamp throws that, (n,) bool."""
-        boxes = np.concatenate(self.boxes)
-        reach = (boxes[:, 2:] - ground.height).clip(0) / LAMP[2]
-        thrown = [boxes[:, :2] - reach * (LAMP[:2] + spread) for spread in (-LAMP_SPREAD, LAMP_SPREAD)]
-        ends = np.concatenate([boxes[:, :2], *thrown]).astype(np.float32)
-        low, high = ends.min(0) - np.float32(0.3), ends.max(0) + np.float32(0.3)
-        across = (table.x > low[0]) & (table.x < high[0])
-        return across & (table.y > low[1]) & (table.y < high[1]) & (table.depth < np.inf)
+        """Visible points that a toy could darken: around it, and in the strip where the lamp throws it, (n,) bool."""
+        near = np.zeros(table.x.shape, bool)
+        away = -LAMP[:2] / np.linalg.norm(LAMP[:2])
+        for box in self.boxes:
+            middle = (box[0] + box[-1]) / 2
+            radius = float(np.linalg.norm(box[-1, :2] - middle[:2])) + 0.3
+            height = max(float(box[-1, 2]) - ground.height, 0.0)
+            reach = height * (float(np.linalg.norm(LAMP[:2])) + LAMP_SPREAD) / (LAMP[2] - LAMP_SPREAD)
+            dx, dy = table.x - np.float32(middle[0]), table.y - np.float32(middle[1])
+            along, across = dx * np.float32(away[0]) + dy * np.float32(away[1]), dy * np.float32(away[0])
+            across -= dx * np.float32(away[1])
+            side = radius + LAMP_SPREAD * height
+            near |= (np.abs(across) < side) & (along > -radius) & (along < radius + reach)
+        return near & (table.depth < np.inf)
 
     def _openness(self, ground: Ground, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """How much sky points of the table see: less close to where a toy stands, (n,) in 0..1."""
