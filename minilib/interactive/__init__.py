@@ -1,0 +1,9 @@
+"""Figures that answer when touched, in a static page, JupyterLab and Colab alike, without a kernel or a network.
+
+Each object returns one self-contained HTML fragment. `live` holds the counterparts that compute while you drag.
+"""
+
+from minilib.interactive.flipbook import Flipbook
+from minilib.interactive.quiz import Choice, Question, Quiz
+
+__all__ = ["Choice", "Flipbook", "Question", "Quiz"]

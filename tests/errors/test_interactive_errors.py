@@ -1,0 +1,97 @@
+"""What the interactives say when they are given something else than they expect."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from minilib.diffusion.process import GaussianDiffusion
+from minilib.diffusion.schedules import make_betas
+from minilib.interactive import Choice, Flipbook, Question, Quiz
+from minilib.interactive.live import noising_lab
+
+FRAME = torch.zeros(3, 4, 4)
+CHOICES = [Choice("yes", "so it is", correct=True), Choice("no", "it is not")]
+
+
+@pytest.mark.parametrize(
+    "tracks, labels, message",
+    [
+        ({}, ["0"], "at least one track of frames, got none"),
+        ({"a": []}, [], "a label for each frame, got no labels"),
+        ({"a": [FRAME]}, ["0", "1"], "expected 2 frames in track 'a', one a label, got 1"),
+        ({"a": [FRAME], "b": []}, ["0"], "expected 1 frames in track 'b', one a label, got 0"),
+        ({"a": [FRAME[0]]}, ["0"], r"track 'a', frame 0: .*\(3, height, width\) for floats, got \(4, 4\)"),
+        ({"a": [FRAME[None]]}, ["0"], r"one image of shape \(3, height, width\) for floats, got \(1, 3, 4, 4\)"),
+        ({"a": [FRAME.permute(1, 2, 0)]}, ["0"], r"for floats, got \(4, 4, 3\)"),
+        ({"a": [FRAME.byte()]}, ["0"], r"\(height, width, 3\) for bytes, got \(3, 4, 4\)"),
+        ({"a": [FRAME.int()]}, ["0"], "expected floats in .* or uint8 bytes, got torch.int32"),
+        ({"a": [FRAME + 255]}, ["0"], r"frame 0: expected image values in \[-1, 1\], got 255 to 255.*clip=True"),
+        ({"a": [FRAME, torch.zeros(3, 8, 4)]}, ["0", "1"], r"one size \(height, width\), got \[\(4, 4\), \(8, 4\)\]"),
+        ({"a": [np.zeros((0, 4, 3), np.uint8)]}, ["0"], r"for bytes, got \(0, 4, 3\)"),
+    ],
+)
+def test_flipbook_names_the_frames_it_cannot_show(tracks, labels, message):
+    with pytest.raises(ValueError, match=message):
+        Flipbook(tracks, labels, alt="frames")
+
+
+def test_flipbook_refuses_what_is_not_an_image():
+    with pytest.raises(TypeError, match="track 'a', frame 0: expected a tensor or an array, got str"):
+        Flipbook({"a": ["picture.png"]}, ["0"], alt="frames")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"alt": " "}, "an alt text that says what the frames show"),
+        ({"alt": "frames", "scale": 0}, "a scale of at least 1, got 0"),
+        ({"alt": "frames", "readouts": {"b": ["1"]}}, "readouts for unknown track 'b'; the tracks are 'a'"),
+        ({"alt": "frames", "readouts": {"a": []}}, "expected 1 readouts in track 'a', one a label, got 0"),
+    ],
+)
+def test_flipbook_names_the_option_it_cannot_use(options, message):
+    with pytest.raises(ValueError, match=message):
+        Flipbook({"a": [FRAME]}, ["0"], **options)
+
+
+@pytest.mark.parametrize(
+    "choices, message",
+    [
+        (CHOICES[:1], "'Right\\?': expected at least two choices, got 1"),
+        ([CHOICES[1], CHOICES[1]], "exactly one correct choice, got 0"),
+        ([CHOICES[0], CHOICES[0]], "exactly one correct choice, got 2"),
+        ([CHOICES[0], Choice("no", " ")], "choice 'no' does not say why"),
+    ],
+)
+def test_question_says_what_is_missing(choices, message):
+    with pytest.raises(ValueError, match=message):
+        Question("Right?", choices)
+
+
+def test_quiz_without_questions():
+    with pytest.raises(ValueError, match="at least one question, got none"):
+        Quiz([])
+
+
+def test_noising_lab_without_ipywidgets_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(ImportError, match=r"ipywidgets is needed .* pip install 'minilib\[live\]'"):
+        noising_lab(FRAME, {"linear": GaussianDiffusion(make_betas("linear"))})
+
+
+@pytest.mark.parametrize(
+    "image, steps, scale, message",
+    [
+        (FRAME, [], 1, "one number of steps T, got no processes"),
+        (FRAME, [10, 20], 1, r"one number of steps T, got \[10, 20\]"),
+        (FRAME, [10], 0, "a scale of at least 1, got 0"),
+        (FRAME[0], [10], 1, r"image: expected one image of shape \(3, height, width\)"),
+        (FRAME + 2, [10], 1, r"image: expected image values in \[-1, 1\]"),
+    ],
+)
+def test_noising_lab_names_what_it_cannot_use(image, steps, scale, message):
+    processes = {str(number): GaussianDiffusion(make_betas("linear", number)) for number in steps}
+    with pytest.raises(ValueError, match=message):
+        noising_lab(image, processes, scale=scale)
