@@ -36,10 +36,8 @@ def image_grid(
         if labels and len(labels) != count:
             raise ValueError(f"expected {count} {name} labels or none, got {len(labels)}")
     columns = len(rows[0])
-    figure, axes = plt.subplots(
-        len(rows), columns, figsize=(inches * columns, inches * len(rows)), squeeze=False, layout="constrained"
-    )
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure, axes = plt.subplots(len(rows), columns, figsize=(inches * columns, inches * len(rows)), squeeze=False)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for i, row in enumerate(rows):
         for j, image in enumerate(to_uint8(torch.as_tensor(row), clip=clip)):
             axis = axes[i, j]
