@@ -20,7 +20,6 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "sphinx_togglebutton",
-    "sphinx_proof",
     "sphinxcontrib.bibtex",
     "sphinx.ext.githubpages",
     "notebooks",

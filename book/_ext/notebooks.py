@@ -6,6 +6,7 @@ from typing import Any
 
 import nbformat
 from crossrefs import reference_words
+from jupyter_cache import get_cache
 from plain_markdown import plain_markdown
 from repository import Repository
 from sphinx.application import Sphinx
@@ -34,6 +35,8 @@ def publish_notebook(app: Sphinx, page: str, template: str, context: dict[str, A
     repository: Repository | None = app.config.repository
     executed = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
     notebook = nbformat.read(executed, as_version=4)
+    # MyST-NB writes a notebook without its results when they came from the cache, so they are always taken from there.
+    _, notebook = get_cache(app.config.nb_execution_cache_path).merge_match_into_notebook(notebook)
     drop_widgets(notebook, context)
     words = reference_words(app.env, page)
     notebook.cells = [plain for cell in notebook.cells for plain in plain_cells(cell, words)]

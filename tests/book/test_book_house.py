@@ -99,11 +99,13 @@ read {term}`SNR`.
 def build(folder, cell, **environment):
     """Builds a book of one page with the real configuration; returns the process and the folder of its site."""
     book = folder / "book"
-    shutil.copytree(ROOT / "book", book, ignore=shutil.ignore_patterns("_build", "vendor", "*.md", "[0-9]*"))
+    ignored = shutil.ignore_patterns("_build", "vendor", "*.md", "[0-9]*")
+    shutil.copytree(ROOT / "book", book, ignore=ignored, dirs_exist_ok=True)
     (book / "_toc.yml").write_text("format: jb-book\nroot: page\n")
     (book / "page.md").write_text(PAGE % cell)
     site = book / "_build" / "html"
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "--fail-on-warning", "--keep-going", str(book), str(site)]
+    options = ["--builder", "html", "--fail-on-warning", "--keep-going", "--fresh-env"]
+    command = [sys.executable, "-m", "sphinx", *options, str(book), str(site)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
     done = subprocess.run(command, env=inherited | environment, capture_output=True, text=True, check=False)
     return done, site
@@ -120,6 +122,16 @@ def test_buttons_and_notebook_point_to_the_repository_of_the_build(tmp_path):
     first, *_, last = nbformat.read(site / "_sources" / "page.ipynb", as_version=4).cells
     assert "someone/fork@0123abc" in first.source
     assert last.outputs[0].text == "42\n"
+
+
+def test_results_from_the_cache_are_published_too(tmp_path):
+    cell = "import os; print(os.getpid())"
+    first, second = (build(tmp_path, cell) for _ in range(2))
+    assert first[0].returncode == second[0].returncode == 0
+    assert "Using cached notebook" in second[0].stdout + second[0].stderr
+    assert (
+        nbformat.read(second[1] / "_sources" / "page.ipynb", as_version=4).cells[-1].outputs[0].text.strip().isdigit()
+    )
 
 
 def test_without_a_repository_there_are_no_buttons_and_no_warnings(tmp_path):
