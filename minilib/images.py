@@ -11,6 +11,8 @@ def from_uint8(image: UInt8[Tensor, "*b h w c"]) -> Float[Tensor, "*b c h w"]:
     Raises:
         TypeError: not a uint8 tensor.
     """
+    if not isinstance(image, Tensor) or image.ndim < 3:
+        raise TypeError(f"expected a uint8 tensor of shape (..., height, width, channels), got {type(image).__name__}")
     if image.dtype != torch.uint8:
         raise TypeError(f"expected a uint8 image with values 0..255, got {image.dtype}")
     return image.movedim(-1, -3).float().div_(127.5).sub_(1.0)
@@ -30,9 +32,11 @@ def to_uint8(image: Float[Tensor, "*b c h w"], *, clip: bool = False) -> UInt8[T
         raise TypeError(f"expected a floating-point image in [-1, 1], got {image.dtype}; from_uint8 converts bytes")
     if image.ndim < 3:
         raise ValueError(f"expected an image of shape (..., channels, height, width), got {tuple(image.shape)}")
-    if not clip:
+    if bool(image.isnan().any()) if image.device.type == "cpu" else False:
+        raise ValueError("expected numbers, got NaN values in the image")
+    if not clip and image.numel():
         low, high = image.min().item(), image.max().item()
-        if low < -1.0 - 1e-4 or high > 1.0 + 1e-4 or low != low:
+        if low < -1.0 - 1e-4 or high > 1.0 + 1e-4:
             raise ValueError(
                 f"expected image values in [-1, 1], got {low:.3g} to {high:.3g}; scale the image, or pass clip=True"
             )

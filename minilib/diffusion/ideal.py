@@ -20,10 +20,7 @@ def ideal_x0(
     Raises:
         TypeError, ValueError: as `GaussianDiffusion.signal_and_noise`; also `images` of another shape than `x_t`'s.
     """
-    if images.shape[1:] != x_t.shape[1:]:
-        raise ValueError(f"images and x_t must agree in shape, got {tuple(images.shape)} and {tuple(x_t.shape)}")
-    weights = image_probabilities(process, x_t, t, images)
-    return torch.einsum("bn,nchw->bchw", weights, images)
+    return torch.einsum("bn,nchw->bchw", image_probabilities(process, x_t, t, images).to(images.dtype), images)
 
 
 def image_probabilities(
@@ -35,10 +32,12 @@ def image_probabilities(
     """How likely it is that x_t was made from each of the images, by Bayes' rule; rows sum to 1.
 
     Raises:
-        TypeError, ValueError: as `GaussianDiffusion.signal_and_noise`.
+        TypeError, ValueError: as `GaussianDiffusion.signal_and_noise`; also `images` of another shape than `x_t`'s.
     """
+    if images.shape[1:] != x_t.shape[1:]:
+        raise ValueError(f"images and x_t must agree in shape, got {tuple(images.shape)} and {tuple(x_t.shape)}")
     signal, sigma = process.signal_and_noise(t, x_t)
-    candidates = images.flatten(1)
+    candidates, x = images.flatten(1).to(signal.dtype), x_t.flatten(1).to(signal.dtype)
     # |x_t − √ᾱ x_i|² without the term |x_t|², which all candidates share.
-    distance = signal.flatten(1) ** 2 * (candidates**2).sum(1) - 2 * signal.flatten(1) * (x_t.flatten(1) @ candidates.T)
+    distance = signal.flatten(1) ** 2 * (candidates**2).sum(1) - 2 * signal.flatten(1) * (x @ candidates.T)
     return torch.softmax(-distance / (2 * sigma.flatten(1) ** 2), dim=1)

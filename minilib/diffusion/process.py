@@ -75,11 +75,11 @@ class GaussianDiffusion(nn.Module):
     def signal_and_noise(
         self, t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]
     ) -> tuple[Float[Tensor, "b *ones"], Float[Tensor, "b *ones"]]:
-        """√ᾱ_t and √(1−ᾱ_t), shaped (b, 1, ..., 1) to multiply `like`.
+        """√ᾱ_t and √(1−ᾱ_t), shaped (b, 1, ..., 1) to multiply `like`, in its dtype but at least float32.
 
         Raises:
             TypeError: t that is not an integer tensor.
-            ValueError: t of another batch size than `like`, or outside 0..T-1.
+            ValueError: t of another batch size than `like`; on the CPU also t outside 0..T-1.
         """
         return self._at(self._signal, t, like), self._at(self._sigma, t, like)
 
@@ -93,7 +93,7 @@ class GaussianDiffusion(nn.Module):
         """
         _check_same(x0=x0, noise=noise)
         signal, sigma = self.signal_and_noise(t, x0)
-        return signal * x0 + sigma * noise
+        return (signal * x0 + sigma * noise).to(x0.dtype)
 
     def q_step(
         self, x_prev: Float[Tensor, "b *d"], t: Int[Tensor, " b"], noise: Float[Tensor, "b *d"]
@@ -104,7 +104,8 @@ class GaussianDiffusion(nn.Module):
             TypeError, ValueError: as `q_sample`.
         """
         _check_same(x_prev=x_prev, noise=noise)
-        return self._at(self.alphas, t, x_prev).sqrt() * x_prev + self._at(self.betas, t, x_prev).sqrt() * noise
+        signal, sigma = self._at(self.alphas, t, x_prev).sqrt(), self._at(self.betas, t, x_prev).sqrt()
+        return (signal * x_prev + sigma * noise).to(x_prev.dtype)
 
     def q_posterior(
         self, x0: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"]
@@ -116,7 +117,7 @@ class GaussianDiffusion(nn.Module):
         """
         _check_same(x0=x0, x_t=x_t)
         mean = self._at(self._posterior_x0, t, x0) * x0 + self._at(self._posterior_x_t, t, x_t) * x_t
-        return mean, self._at(self._posterior_variance, t, x_t)
+        return mean.to(x_t.dtype), self._at(self._posterior_variance, t, x_t)
 
     def velocity(
         self, x0: Float[Tensor, "b *d"], t: Int[Tensor, " b"], noise: Float[Tensor, "b *d"]
@@ -128,7 +129,7 @@ class GaussianDiffusion(nn.Module):
         """
         _check_same(x0=x0, noise=noise)
         signal, sigma = self.signal_and_noise(t, x0)
-        return signal * noise - sigma * x0
+        return (signal * noise - sigma * x0).to(x0.dtype)
 
     def predict_x0(
         self,
@@ -146,11 +147,11 @@ class GaussianDiffusion(nn.Module):
         _check_same(prediction=prediction, x_t=x_t)
         signal, sigma = self.signal_and_noise(t, x_t)
         if prediction_type == "epsilon":
-            return (x_t - sigma * prediction) / signal
+            return ((x_t - sigma * prediction) / signal).to(x_t.dtype)
         if prediction_type == "sample":
             return prediction
         if prediction_type == "v_prediction":
-            return signal * x_t - sigma * prediction
+            return (signal * x_t - sigma * prediction).to(x_t.dtype)
         raise unknown_name("prediction type", prediction_type, get_args(PredictionType))
 
     def predict_noise(
@@ -167,9 +168,9 @@ class GaussianDiffusion(nn.Module):
         if prediction_type == "epsilon":
             return prediction
         if prediction_type == "sample":
-            return (x_t - signal * prediction) / sigma
+            return ((x_t - signal * prediction) / sigma).to(x_t.dtype)
         if prediction_type == "v_prediction":
-            return sigma * x_t + signal * prediction
+            return (sigma * x_t + signal * prediction).to(x_t.dtype)
         raise unknown_name("prediction type", prediction_type, get_args(PredictionType))
 
     def predict_velocity(
@@ -184,28 +185,30 @@ class GaussianDiffusion(nn.Module):
         _check_same(prediction=prediction, x_t=x_t)
         signal, sigma = self.signal_and_noise(t, x_t)
         if prediction_type == "epsilon":
-            return (prediction - sigma * x_t) / signal
+            return ((prediction - sigma * x_t) / signal).to(x_t.dtype)
         if prediction_type == "sample":
-            return (signal * x_t - prediction) / sigma
+            return ((signal * x_t - prediction) / sigma).to(x_t.dtype)
         if prediction_type == "v_prediction":
             return prediction
         raise unknown_name("prediction type", prediction_type, get_args(PredictionType))
 
     def _at(self, values: Float[Tensor, " t"], t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]) -> Tensor:
-        """values[t] in the dtype of `like`, shaped (b, 1, ..., 1)."""
+        """values[t] shaped (b, 1, ..., 1), in the dtype of `like` but at least float32: in bfloat16 0.999 is 1."""
+        if not like.is_floating_point():
+            raise TypeError(f"expected floating-point data, got {like.dtype}; minilib.images.from_uint8 converts")
         if t.is_floating_point() or t.dtype == torch.bool:
             raise TypeError(f"expected integer time indices t, got {t.dtype}")
         if t.shape != like.shape[:1]:
             raise ValueError(
                 f"expected t of shape ({len(like)},), one time for each image of the batch, got {tuple(t.shape)}"
             )
-        # On an accelerator reading t would stall the queue; there index_select itself refuses what lies outside.
-        if t.device.type == "cpu" and len(t) and not 0 <= int(t.min()) <= int(t.max()) < len(values):
-            raise ValueError(
-                f"expected t in 0..{len(values) - 1} (T = {len(values)}, counted from 0),"
-                f" got {int(t.min())}..{int(t.max())}"
-            )
-        return values.index_select(0, t.long()).to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+        # Reading t would stall an accelerator's queue, and break a compiled graph.
+        if t.device.type == "cpu" and len(t) and not torch.compiler.is_compiling():
+            low, high = int(t.min()), int(t.max())
+            if low < 0 or high >= len(values):
+                raise ValueError(f"expected t in 0..{len(values) - 1} (T = {len(values)}, from 0), got {low}..{high}")
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        return values.index_select(0, t.long()).to(dtype).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _check_same(**tensors: Tensor) -> None:

@@ -66,14 +66,16 @@ def betas_from_alpha_bar(
     """Cuts a continuous curve ᾱ(u) into T steps: β_t = 1 − ᾱ(t/T) / ᾱ((t−1)/T), at most `max_beta`.
 
     Raises:
-        ValueError: fewer than one step, a cap outside (0, 1), or a curve that is not positive and falling.
+        ValueError: fewer than one step, a cap outside (0, 1), or a curve that does not fall from 1 towards 0.
     """
     _check_steps(num_train_timesteps)
     if not 0.0 < max_beta < 1.0:
         raise ValueError(f"expected max_beta between 0 and 1, got {max_beta}")
     curve = alpha_bar(torch.linspace(0.0, 1.0, num_train_timesteps + 1, dtype=torch.float64))
-    if not bool((curve[:-1] > 0).all() and (curve[1:] < curve[:-1]).all()):
-        raise ValueError("expected ᾱ to be positive and to fall all the way from u = 0 to u = 1; this curve does not")
+    if not bool(abs(curve[0] - 1) < 1e-6 and (curve[:-1] > 0).all() and curve[-1] >= 0 and (curve.diff() < 0).all()):
+        raise ValueError(
+            "expected ᾱ to start at 1 and to fall from u = 0 to u = 1 without going below 0; this curve does not"
+        )
     return (1.0 - curve[1:] / curve[:-1]).clamp(max=max_beta)
 
 
@@ -100,7 +102,7 @@ def alphas_cumprod(betas: Float[Tensor, " t"]) -> Float[Tensor, " t"]:
 
 
 def snr(alpha_bar: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Signal-to-noise ratio ᾱ / (1 − ᾱ) of x_t (Kingma et al. 2021, eq. 3, variance-preserving case)."""
+    """Signal-to-noise ratio ᾱ / (1 − ᾱ) of x_t (Kingma et al. 2021, section 3.1, variance-preserving case)."""
     return alpha_bar / (1.0 - alpha_bar)
 
 

@@ -22,7 +22,7 @@ def image_grid(
     """Images in rows, each pixel crisp.
 
     Args:
-        rows: images in [−1, 1], the same number in each row.
+        rows: images in [−1, 1] of 1 or 3 channels, the same number in each row.
         row_labels: text to the left of each row.
         column_labels: text above each column.
         inches: width of one image.
@@ -39,7 +39,7 @@ def image_grid(
     figure, axes = plt.subplots(len(rows), columns, figsize=(inches * columns, inches * len(rows)), squeeze=False)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for i, row in enumerate(rows):
-        for j, image in enumerate(to_uint8(torch.as_tensor(row), clip=clip)):
+        for j, image in enumerate(to_uint8(torch.as_tensor(row), clip=clip).expand(-1, -1, -1, 3)):
             axis = axes[i, j]
             axis.imshow(image.cpu().numpy(), interpolation="nearest")
             axis.set_xticks([])

@@ -20,8 +20,11 @@ def split_of(seed: int) -> str:
     """The split that a seed belongs to.
 
     Raises:
+        TypeError: a seed that is not an integer.
         ValueError: a seed outside every split.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise TypeError(f"expected a seed of type int, got {seed!r}; int(seed) converts")
     for name, seeds in SPLITS.items():
         if seed in seeds:
             return name

@@ -21,7 +21,7 @@ Row = Mapping[str, np.ndarray]
 
 def cache_folder() -> Path:
     """$MINILIB_CACHE, or ~/.cache/minilib."""
-    return Path(os.environ.get("MINILIB_CACHE") or Path.home() / ".cache" / "minilib")
+    return Path(os.environ.get("MINILIB_CACHE") or "~/.cache/minilib").expanduser()
 
 
 def cached_rows(key: Mapping[str, object], count: int, make_row: Callable[[int], Row]) -> dict[str, np.ndarray]:
@@ -36,7 +36,7 @@ def cached_rows(key: Mapping[str, object], count: int, make_row: Callable[[int],
     Raises:
         OSError: the folder cannot be written, or there is too little room; what is finished stays.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([dict(key), count], sort_keys=True, default=float).encode()).hexdigest()[:16]
     folder = cache_folder() / f"{key.get('name', 'rows')}-{digest}"
     try:
         if not (folder / "complete").exists():
@@ -46,7 +46,7 @@ def cached_rows(key: Mapping[str, object], count: int, make_row: Callable[[int],
                     _fill(folder, key, count, make_row)
     except OSError as error:
         advice = "set MINILIB_CACHE to a folder you can write to, or pass cache=False"
-        reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
+        reason = error.strerror or str(error)
         raise OSError(error.errno, f"cannot keep rendered pictures in {folder}: {reason}; {advice}") from error
     layout = json.loads((folder / "layout.json").read_text())
     return {
@@ -57,15 +57,15 @@ def cached_rows(key: Mapping[str, object], count: int, make_row: Callable[[int],
 
 def _fill(folder: Path, key: Mapping[str, object], count: int, make_row: Callable[[int], Row]) -> None:
     first = make_row(0)
-    size = count * sum(array.nbytes for array in first.values())
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise OSError(0, f"{size / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free")
     layout = {name: (array.dtype.str, array.shape) for name, array in first.items()}
-    (folder / "key.json").write_text(json.dumps(dict(key), indent=1, sort_keys=True))
+    (folder / "key.json").write_text(json.dumps(dict(key), indent=1, sort_keys=True, default=float))
     (folder / "layout.json").write_text(json.dumps(layout))
     progress = folder / "done"
     done = int(progress.read_text() or 0) if progress.exists() else 0
+    size = (count - done) * sum(array.nbytes for array in first.values())
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"{size / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free")
     for name in layout:
         (folder / f"{name}.bin").touch()
     files = {name: (folder / f"{name}.bin").open("r+b") for name in layout}

@@ -14,7 +14,7 @@ def side_seen(camera: Camera) -> str:
 
     Left and right are the toy's own.
     """
-    x, y, _ = camera.position.tolist()
+    x, y, _ = camera.single().position.tolist()
     quarter = round(math.atan2(y, x) / (math.pi / 2)) % 4
     return ("the front", "its left", "behind", "its right")[quarter]
 
@@ -26,6 +26,7 @@ def toy_caption(toy: Toy, camera: Camera) -> str:
 
 def relation(camera: Camera, first: Sequence[float], second: Sequence[float]) -> str:
     """Where the first point lies for the camera: "left of", "right of", "in front of" or "behind" the second."""
+    camera = camera.single()
     uv, depth = project(camera, torch.tensor([list(first), list(second)], dtype=torch.float64))
     across = float(uv[0, 0] - uv[1, 0]) * float(depth.mean()) / float(camera.intrinsics[0, 0])
     along = float(depth[0] - depth[1])

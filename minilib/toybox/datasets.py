@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ FIELDS: dict[str, Callable[[View], np.ndarray]] = {
 
 
 class _Rendered(Dataset):
-    """Rows of views; a row is what is cheapest to make at once (the views of a toy, the frames of a clip)."""
+    """Rows of views, one for each seed; a row is what is cheapest to make at once: a toy's views, a clip's frames."""
 
     def __init__(
         self,
@@ -54,26 +55,44 @@ class _Rendered(Dataset):
                 raise unknown_name("field", field, FIELDS)
         self.seeds = seeds[first : first + count]
         self.fields = tuple(dict.fromkeys(fields))
-        self._rows = None
+        self.cache = cache
+        self._key = {"name": name, "version": VERSION, "seeds": [self.seeds.start, self.seeds.stop], **settings}
+        self._key["fields"] = list(self.fields)
+        self._row(0)  # a setting that cannot be rendered is refused now
         if cache:
-            key = {"name": name, "version": VERSION, "seeds": [self.seeds.start, self.seeds.stop], **settings}
-            self._rows = cached_rows(key | {"fields": list(self.fields)}, count, self._row)
+            _ = self._rows
 
-    def _views(self, seed: int) -> tuple[list[View], dict[str, np.ndarray]]:
-        """The views of a row, and whatever else is known about it."""
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker process opens the files anew; sending it the pictures would take long.
+        return {name: value for name, value in self.__dict__.items() if name != "_rows"}
+
+    @cached_property
+    def _rows(self) -> dict[str, np.ndarray]:
+        return cached_rows(self._key, len(self.seeds), self._row)
+
+    def _render(self, seed: int, only: int | None) -> tuple[list[View], dict[str, np.ndarray]]:
+        """The views of a row, or the one with number `only`, and whatever else is known about it."""
         raise NotImplementedError
 
-    def _row(self, index: int) -> Row:
-        views, extra = self._views(self.seeds[index])
+    def _row(self, index: int, only: int | None = None) -> Row:
+        views, extra = self._render(self.seeds[index], only)
         return {name: np.stack([FIELDS[name](view) for view in views]) for name in self.fields} | extra
 
-    def _get(self, index: int, view: int | slice) -> dict[str, Any]:
-        row = self._row(index) if self._rows is None else {name: array[index] for name, array in self._rows.items()}
+    def _get(self, index: int, view: int | None) -> dict[str, Any]:
+        """Row `index`: one view of it, or all with a leading axis."""
+        if not 0 <= index < len(self.seeds):
+            raise IndexError(f"expected an index in 0..{len(self) - 1}, got {index}")
+        stored = {name: array[index] for name, array in self._rows.items()} if self.cache else None
+        row = stored or self._row(index, view)
         item: dict[str, Any] = {"seed": self.seeds[index]}
         for name, array in row.items():
-            value = array[view] if name in self.fields else array
+            several = name in self.fields and view is None
+            value = array if several or name not in self.fields else array[view if self.cache else 0]
             if name == "caption":
-                item[name] = [c.decode() for c in value] if isinstance(view, slice) else bytes(value).decode()
+                item[name] = [c.decode() for c in value] if several else bytes(value).decode()
                 continue
             tensor = torch.from_numpy(np.array(value))
             if name == "rgb":
@@ -148,11 +167,11 @@ class ToyViews(_Rendered):
         dice = Dice("view", VERSION, seed, number)
         return orbit(dice.between(-math.pi, math.pi), dice.between(*self.elevation), self.distance)
 
-    def _views(self, seed: int) -> tuple[list[View], dict[str, np.ndarray]]:
+    def _render(self, seed: int, only: int | None) -> tuple[list[View], dict[str, np.ndarray]]:
         toy = make_toy(seed)
         stage = Stage(toy.items())
         views = []
-        for number in range(self.views_per_toy):
+        for number in range(self.views_per_toy) if only is None else [only]:
             camera = self.camera(seed, number)
             caption = toy_caption(toy, camera)
             views.append(
@@ -162,7 +181,7 @@ class ToyViews(_Rendered):
 
 
 class Scenes(_Rendered):
-    """Tabletop scenes, one view each; arguments, items and errors as `ToyViews`."""
+    """Tabletop scenes, one view each; arguments, items (without category) and errors as `ToyViews`."""
 
     def __init__(
         self,
@@ -179,15 +198,10 @@ class Scenes(_Rendered):
         settings = {"size": image_size, "supersample": supersample}
         super().__init__("scenes", split, num_scenes, first, fields, settings, cache)
 
-    def __len__(self) -> int:
-        return len(self.seeds)
-
     def __getitem__(self, index: int) -> dict[str, Any]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"expected an index in 0..{len(self) - 1}, got {index}")
         return self._get(index, 0)
 
-    def _views(self, seed: int) -> tuple[list[View], dict[str, np.ndarray]]:
+    def _render(self, seed: int, only: int | None) -> tuple[list[View], dict[str, np.ndarray]]:
         return [make_scene(seed).render(image_size=self.image_size, supersample=self.supersample)], {}
 
 
@@ -213,15 +227,10 @@ class Clips(_Rendered):
         settings = {"frames": num_frames, "size": image_size, "supersample": supersample}
         super().__init__("clips", split, num_clips, first, fields, settings, cache)
 
-    def __len__(self) -> int:
-        return len(self.seeds)
-
     def __getitem__(self, index: int) -> dict[str, Any]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"expected an index in 0..{len(self) - 1}, got {index}")
-        return self._get(index, slice(None))
+        return self._get(index, None)
 
-    def _views(self, seed: int) -> tuple[list[View], dict[str, np.ndarray]]:
+    def _render(self, seed: int, only: int | None) -> tuple[list[View], dict[str, np.ndarray]]:
         clip = make_clip(seed, num_frames=self.num_frames)
         views = clip.render(image_size=self.image_size, supersample=self.supersample)
         return views, {"target": np.array(clip.target), "distractor": np.array(clip.distractor)}

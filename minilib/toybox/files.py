@@ -13,8 +13,10 @@ from torch.utils.data import Dataset
 
 from minilib.images import from_uint8
 from minilib.toybox.render import Item
-from minilib.toybox.shapes import Mesh, fitted
+from minilib.toybox.shapes import Mesh, fitted, smooth_shaded
 
+LENS = ("camera_angle_x", "fl_x", "fl_y", "cx", "cy", "w", "h")
+DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
 
@@ -38,12 +40,27 @@ class PosedImages(Dataset):
         if not self.file.exists():
             raise FileNotFoundError(f"expected a transforms.json at {self.file}; there is none")
         try:
-            self.data: dict[str, Any] = json.loads(self.file.read_text())
-        except json.JSONDecodeError as error:
+            self.data: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{self.file} is not JSON: {error}") from error
         frames = self.data.get("frames") if isinstance(self.data, dict) else None
         if not isinstance(frames, list) or not frames:
             raise ValueError(f"{self.file} has no list of 'frames'")
+        if not all(isinstance(frame, dict) for frame in frames):
+            raise ValueError(
+                f"{self.file}: expected every frame to be an object with 'file_path' and 'transform_matrix'"
+            )
+        lens = [key for key in LENS if key in self.data]
+        if any(not isinstance(self.data[key], int | float) or not self.data[key] > 0 for key in lens):
+            raise ValueError(f"{self.file}: expected numbers above 0 for {', '.join(lens)}")
+        if any(self.data.get(key, 0) for key in DISTORTION):
+            raise ValueError(
+                f"{self.file}: lens distortion ({', '.join(DISTORTION)}) is not supported; undistort first"
+            )
+        if self.data.get("camera_angle_x", 0) >= math.pi:
+            raise ValueError(
+                f"{self.file}: expected 'camera_angle_x' in radians, below pi, got {self.data['camera_angle_x']}"
+            )
         if not any(key in self.data for key in ("camera_angle_x", "fl_x")):
             raise ValueError(f"{self.file} has neither 'camera_angle_x' (radians) nor 'fl_x' (pixels)")
         self.image_size = image_size
@@ -56,7 +73,7 @@ class PosedImages(Dataset):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         try:
             picture = Image.open(self.images[index]).convert("RGBA")
-        except UnidentifiedImageError as error:
+        except (UnidentifiedImageError, OSError) as error:
             raise ValueError(f"{self.images[index]} is not a picture that can be read") from error
         intrinsics = self._intrinsics(*picture.size)
         if self.image_size is not None:
@@ -72,7 +89,7 @@ class PosedImages(Dataset):
         }
 
     def _image(self, number: int, frame: dict[str, Any]) -> Path:
-        if "file_path" not in frame:
+        if not isinstance(frame.get("file_path"), str):
             raise ValueError(f"{self.file}: frame {number} has no 'file_path'")
         path = self.file.parent / frame["file_path"]
         for candidate in (path, *(path.parent / (path.name + suffix) for suffix in (".png", ".jpg", ".jpeg"))):
@@ -87,8 +104,9 @@ class PosedImages(Dataset):
             pose = torch.empty(0)
         if pose.shape != (4, 4):
             raise ValueError(f"{self.file}: frame {number} needs a 4×4 'transform_matrix'")
-        rotation = pose[:3, :3]
-        if not torch.allclose(rotation @ rotation.T, torch.eye(3, dtype=torch.float64), atol=1e-2):
+        rotation, identity = pose[:3, :3], torch.eye(4, dtype=torch.float64)
+        rigid = torch.allclose(rotation @ rotation.T, identity[:3, :3], atol=1e-2) and torch.linalg.det(rotation) > 0
+        if not (rigid and torch.equal(pose[3], identity[3]) and bool(pose.isfinite().all())):
             raise ValueError(
                 f"{self.file}: the 'transform_matrix' of frame {number} is not a rotation and a translation"
             )
@@ -96,11 +114,8 @@ class PosedImages(Dataset):
 
     def _intrinsics(self, width: int, height: int) -> torch.Tensor:
         data = self.data
-        if "fl_x" in data:
-            width, height = data.get("w", width), data.get("h", height)
-            fx = data["fl_x"] / width
-        else:
-            fx = 0.5 / math.tan(0.5 * data["camera_angle_x"])
+        width, height = data.get("w", width), data.get("h", height)
+        fx = data["fl_x"] / width if "fl_x" in data else 0.5 / math.tan(0.5 * data["camera_angle_x"])
         fy = data["fl_y"] / height if "fl_y" in data else fx * width / height
         cx, cy = data.get("cx", width / 2) / width, data.get("cy", height / 2) / height
         return torch.tensor([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]], dtype=torch.float64)
@@ -113,7 +128,8 @@ def load_mesh(path: str | Path, *, radius: float = 0.96) -> list[Item]:
         path: GLB, glTF, OBJ, PLY, STL or OFF; glTF's y-up is turned to z-up, other formats are taken as z-up.
         radius: of the bounding sphere the mesh is scaled to.
     Returns:
-        One item for each colour in the file, with part ids from 1.
+        One item for each colour in the file, with part ids from 1. Files of more than 255 colours, such as textured
+        ones, are reduced to fewer by rounding.
     Raises:
         FileNotFoundError: no such file.
         ValueError: another kind of file, or one that cannot be read or holds no triangles.
@@ -123,23 +139,55 @@ def load_mesh(path: str | Path, *, radius: float = 0.96) -> list[Item]:
         raise FileNotFoundError(f"expected a mesh file at {path}; there is none")
     if path.suffix.lower() not in MESH_SUFFIXES:
         raise ValueError(f"expected a mesh file ({', '.join(MESH_SUFFIXES)}), got {path.name}")
+    pieces: list[Mesh] = []
+    colors: list[tuple[float, float, float]] = []
     try:
-        loaded = trimesh.load_scene(path)
-        meshes = [m for m in loaded.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
+        scene = trimesh.load_scene(path)
+        for node in scene.graph.nodes_geometry:
+            transform, name = scene.graph[node]
+            geometry = scene.geometry[name]
+            if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
+                for piece, color in _by_color(geometry, transform):
+                    pieces.append(piece.turned("x", 90) if path.suffix.lower() in (".glb", ".gltf") else piece)
+                    colors.append(color)
     except Exception as error:  # trimesh's readers raise whatever their parsers do
         raise ValueError(f"{path} cannot be read as a mesh: {type(error).__name__}: {error}") from error
-    meshes = [m for m in meshes if np.isfinite(m.vertices).all() and m.area > 0]
-    if not meshes:
+    if not pieces:
         raise ValueError(f"{path} holds no triangles with an area")
-    pieces, colors = [], []
-    for mesh in meshes:
-        smooth = trimesh.graph.smooth_shade(mesh, angle=math.radians(35))
-        visual: Any = mesh.visual
-        tint = np.asarray((visual if hasattr(visual, "face_colors") else visual.to_color()).face_colors)[:, :3]
-        for color in np.unique(tint, axis=0):
-            faces = np.asarray(smooth.faces)[(tint == color).all(1)]
-            piece = Mesh(np.asarray(smooth.vertices, dtype=float), np.asarray(smooth.vertex_normals), faces)
-            pieces.append(piece.turned("x", 90) if path.suffix.lower() in (".glb", ".gltf") else piece)
-            colors.append(tuple((color / 255).tolist()))
     pairs = zip(fitted(pieces, radius), colors, strict=True)
     return [Item(mesh, color, part_id=min(number, 255)) for number, (mesh, color) in enumerate(pairs, start=1)]
+
+
+def _by_color(geometry: trimesh.Trimesh, transform: np.ndarray) -> list[tuple[Mesh, tuple[float, float, float]]]:
+    """The triangles with an area, transformed by the 4×4 matrix, one mesh for each of their colours."""
+    tint = _face_colors(geometry)
+    triangles = trimesh.transform_points(geometry.vertices, transform)[geometry.faces]
+    cross = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    solid = np.isfinite(cross).all(1) & (np.linalg.norm(np.nan_to_num(cross), axis=1) > 0)
+    if not solid.any():
+        return []
+    shaded, tint = smooth_shaded(triangles[solid]), tint[solid]
+    found = []
+    for color in np.unique(tint, axis=0):
+        faces = shaded.faces[(tint == color).all(1)]
+        corners = faces.reshape(-1)
+        mesh = Mesh(shaded.vertices[corners], shaded.normals[corners], np.arange(len(corners)).reshape(-1, 3))
+        found.append((mesh, tuple((color / 255).tolist())))
+    return found
+
+
+def _face_colors(geometry: trimesh.Trimesh) -> np.ndarray:
+    """Colour of each triangle, from faces, vertices, texture or material, at most 255 different ones: (f, 3) uint8."""
+    visual: Any = geometry.visual
+    if visual.kind != "texture":
+        tint = np.asarray(visual.face_colors)
+    elif visual.uv is None:
+        tint = np.broadcast_to(visual.material.main_color, (len(geometry.faces), 4))
+    else:
+        tint = np.asarray(visual.to_color().vertex_colors)[geometry.faces].mean(1)
+    tint = tint[:, :3].astype(np.uint8)
+    step = 1
+    while len(np.unique(tint, axis=0)) > 255:
+        step *= 2
+        tint = tint // step * step
+    return tint

@@ -8,13 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from minilib.errors import unknown_name
 from minilib.toybox.raycast import RayCaster, dot, unit
 from minilib.toybox.shapes import Mesh
 from minilib.views.cameras import Camera, project
@@ -22,6 +23,7 @@ from minilib.views.cameras import Camera, project
 LAMP = np.array([0.50, -0.42, 0.76])
 LAMP_SPREAD = 0.09
 FAR = np.float32(1e3)
+Pattern = Literal["plain", "checks", "stripes", "dots"]
 SKY, BOUNCE, KEY = np.array([[0.50, 0.53, 0.58], [0.40, 0.37, 0.34], [0.80, 0.76, 0.70]], np.float32)
 
 
@@ -34,12 +36,20 @@ class Item:
         color: sRGB in 0..1.
         part_id: 1..255.
         instance_id: 1..255.
+    Raises:
+        ValueError: an id or a colour outside its range.
     """
 
     mesh: Mesh
     color: tuple[float, float, float]
     part_id: int = 1
     instance_id: int = 1
+
+    def __post_init__(self):
+        if not (0 < self.part_id < 256 and 0 < self.instance_id < 256):
+            raise ValueError(f"expected ids in 1..255, got part {self.part_id} and instance {self.instance_id}")
+        if not all(0.0 <= value <= 1.0 for value in self.color):
+            raise ValueError(f"expected a colour in 0..1, got {self.color}")
 
 
 @dataclass(frozen=True)
@@ -54,15 +64,23 @@ class Ground:
         scale: size of one element of the pattern, in world units.
         angle: direction of the pattern, radians.
         backdrop: sRGB of the wall behind.
+    Raises:
+        ValueError: an unknown pattern, or a scale that is not above 0.
     """
 
     height: float
     color: tuple[float, float, float]
     second_color: tuple[float, float, float]
-    pattern: Literal["plain", "checks", "stripes", "dots"] = "plain"
+    pattern: Pattern = "plain"
     scale: float = 0.5
     angle: float = 0.0
     backdrop: tuple[float, float, float] = (0.9, 0.9, 0.92)
+
+    def __post_init__(self):
+        if self.pattern not in get_args(Pattern):
+            raise unknown_name("pattern", self.pattern, get_args(Pattern))
+        if self.scale <= 0:
+            raise ValueError(f"expected a pattern scale > 0, got {self.scale}")
 
 
 @dataclass(frozen=True)
@@ -132,15 +150,16 @@ class Stage:
         """A square picture.
 
         Args:
-            camera: one camera, no batch dimensions.
+            camera: one camera, of any dtype and on any device; the view keeps it in float64.
             image_size: width and height in pixels.
             supersample: colours are the mean of supersample × supersample rays a pixel.
             caption: words to keep with the picture.
         Raises:
-            ValueError: a size or supersample below 1.
+            ValueError: a size or supersample below 1, or a camera with batch dimensions.
         """
         if image_size < 1 or supersample < 1:
             raise ValueError(f"expected image_size and supersample >= 1, got {image_size} and {supersample}")
+        camera = camera.single()
         fine = self._cast(camera, image_size * supersample)
         rgb = _pool(self._shade(fine, supersample), supersample)
         covered = np.zeros(fine.size**2, np.float32)

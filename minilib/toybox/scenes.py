@@ -91,6 +91,9 @@ class Scene:
         """The scene in words, as that camera sees it."""
         return scene_caption(camera, [p.toy for p in self.placed], [p.position for p in self.placed])
 
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_stage"}  # Embree cannot be copied
+
     def visible_fraction(self, view: View) -> list[float]:
         """For each toy, the share of its pixels that nothing hides; 0 for a toy outside the picture."""
         shares = []

@@ -211,6 +211,31 @@ def flat_shaded(triangles: np.ndarray) -> Mesh:
     return Mesh(triangles.reshape(-1, 3), np.repeat(normals, 3, axis=0), np.arange(3 * len(triangles)).reshape(-1, 3))
 
 
+def smooth_shaded(triangles: np.ndarray, *, crease: float = 35.0) -> Mesh:
+    """Triangles (f, 3, 3), in their order, shaded smoothly except across edges sharper than `crease` degrees.
+
+    The normal at a corner is the mean of those faces around it, weighted by area, that turn from its own face by less.
+    """
+    cross = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    unit = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-30)
+    corners = triangles.reshape(-1, 3)
+    tolerance = 1e-6 * float(np.ptp(corners, axis=0).max())
+    _, point = np.unique(np.round(corners / tolerance).astype(np.int64), axis=0, return_inverse=True)
+    order = np.argsort(point.reshape(-1), kind="stable")  # corners that meet in one point stand together
+    count = np.bincount(point.reshape(-1))
+    size = np.repeat(count, count)
+    one = np.repeat(np.arange(len(order)), size)
+    first = np.repeat(np.repeat(np.cumsum(count) - count, count), size)
+    other = first + np.arange(len(one)) - np.repeat(np.cumsum(size) - size, size)
+    face_one, face_other = order[one] // 3, order[other] // 3
+    near = (unit[face_one] * unit[face_other]).sum(1) > math.cos(math.radians(crease))
+    normals = np.empty_like(corners)
+    for axis in range(3):
+        normals[order, axis] = np.bincount(one, near * cross[face_other, axis], minlength=len(order))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    return Mesh(corners, normals, np.arange(len(corners)).reshape(-1, 3))
+
+
 def _grid_faces(rows: int, columns: int) -> np.ndarray:
     """Two triangles for each cell of a grid of vertices, (2 (rows−1) (columns−1), 3)."""
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)

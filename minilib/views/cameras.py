@@ -24,6 +24,17 @@ class Camera:
     camera_to_world: Float[Tensor, "*b 4 4"]
     intrinsics: Float[Tensor, "*b 3 3"]
 
+    def single(self) -> "Camera":
+        """The same camera, detached, in float64 on the CPU, for code that works with one camera in NumPy.
+
+        Raises:
+            ValueError: batch dimensions.
+        """
+        if self.camera_to_world.shape != (4, 4) or self.intrinsics.shape != (3, 3):
+            shapes = f"{tuple(self.camera_to_world.shape)} and {tuple(self.intrinsics.shape)}"
+            raise ValueError(f"expected one camera, of shapes (4, 4) and (3, 3), got {shapes}")
+        return Camera(*(matrix.detach().cpu().double() for matrix in (self.camera_to_world, self.intrinsics)))
+
     @property
     def position(self) -> Float[Tensor, "*b 3"]:
         """The centre of projection, in world coordinates."""
@@ -55,7 +66,7 @@ def orbit(
 
     Args:
         azimuth: radians from +x towards +y; 0 sees a toy's front.
-        elevation: radians above the horizon, strictly between −π/2 and π/2.
+        elevation: radians above the horizon, at most π/2 − 0.001 either way.
         distance: from the centre, > 0.
         fov: full opening angle, the same across and down.
         target_height: z of the point looked at.
@@ -64,8 +75,8 @@ def orbit(
     """
     if not abs(elevation) < math.pi / 2 - 1e-3:
         raise ValueError(f"expected an elevation in radians strictly between -pi/2 and pi/2, got {elevation}")
-    if distance <= 0.0:
-        raise ValueError(f"expected a distance > 0, got {distance}")
+    if not 0.0 < distance < math.inf or not math.isfinite(azimuth):
+        raise ValueError(f"expected a finite azimuth and a finite distance > 0, got {azimuth} and {distance}")
     direction = [
         math.cos(elevation) * math.cos(azimuth),
         math.cos(elevation) * math.sin(azimuth),
@@ -110,7 +121,7 @@ def ray_directions(camera: Camera, uv: Float[Tensor, "*n 2"]) -> Float[Tensor, "
 
 
 def project(camera: Camera, points: Float[Tensor, "*n 3"]) -> tuple[Float[Tensor, "*n 2"], Float[Tensor, "*n"]]:
-    """Image positions (u, v) and depths along the camera's z axis of world points; a depth <= 0 lies behind it."""
+    """Image positions (u, v) and depths along one camera's z axis of world points; a depth <= 0 lies behind it."""
     local = (points - camera.position) @ camera.camera_to_world[:3, :3]
     depth = local[..., 2]
     k = camera.intrinsics
@@ -118,5 +129,5 @@ def project(camera: Camera, points: Float[Tensor, "*n 3"]) -> tuple[Float[Tensor
 
 
 def unproject(camera: Camera, uv: Float[Tensor, "*n 2"], depth: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """World points at given image positions and depths; undoes `project`."""
+    """World points at given image positions and depths of one camera; undoes `project`."""
     return camera.position + depth[..., None] * ray_directions(camera, uv)

@@ -17,7 +17,7 @@ def cards(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """
     found = {}
     for path in sorted(folder.glob("*.json")):
-        card, weights = json.loads(path.read_text()), path.with_suffix(".safetensors")
+        card, weights = json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".safetensors")
         if not weights.is_file():
             raise FileNotFoundError(f"{path.name} describes {weights.name}, which is missing from {folder}")
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()

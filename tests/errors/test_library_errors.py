@@ -21,8 +21,9 @@ from minilib.metrics import bootstrap_interval
 from minilib.toybox.catalog import make_toy
 from minilib.toybox.datasets import Scenes, ToyViews
 from minilib.toybox.files import PosedImages, load_mesh
-from minilib.toybox.render import Stage
+from minilib.toybox.render import Ground, Item, Stage
 from minilib.toybox.scenes import make_clip, make_scene
+from minilib.toybox.shapes import box
 from minilib.views import cameras
 from minilib.weights import cards
 
@@ -68,13 +69,24 @@ def toys(**changes):
         (
             lambda: schedules.betas_from_alpha_bar(lambda u: 0.5 + 0.4 * torch.cos(9 * u), 10),
             ValueError,
-            "expected ᾱ to be positive and to fall",
+            "expected ᾱ to start at 1 and to fall",
         ),
         (lambda: to_uint8(2 * torch.ones(3, 2, 2)), ValueError, r"values in \[-1, 1\], got 2 to 2.*clip=True"),
-        (lambda: to_uint8(torch.full((3, 2, 2), float("nan"))), ValueError, "got nan"),
+        (lambda: to_uint8(torch.full((3, 2, 2), float("nan"))), ValueError, "got NaN values"),
         (lambda: to_uint8(torch.ones(2, 2)), ValueError, r"\(2, 2\)"),
         (lambda: from_uint8(torch.ones(2, 2, 3)), TypeError, "uint8 image.*float32"),
+        (lambda: from_uint8(np.ones((2, 2, 3), np.uint8)), TypeError, "uint8 tensor of shape .* got ndarray"),
         (lambda: make_toy(-1), ValueError, r"seed in 0\.\.1199999, got -1"),
+        (lambda: make_toy(torch.tensor(3)), TypeError, r"seed of type int, got tensor\(3\)"),
+        (lambda: make_scene("3"), TypeError, "seed of type int, got '3'"),
+        (lambda: Ground(0.0, (1, 1, 1), (1, 1, 1), pattern="check"), ValueError, "Did you mean 'checks'"),
+        (lambda: Ground(0.0, (1, 1, 1), (1, 1, 1), scale=0), ValueError, "scale > 0, got 0"),
+        (lambda: Item(box(1, 1, 1), (1, 0, 0), part_id=300), ValueError, "ids in 1..255, got part 300"),
+        (lambda: Item(box(1, 1, 1), (255, 0, 0)), ValueError, r"colour in 0..1, got \(255, 0, 0\)"),
+        (lambda: cameras.orbit(0, 0, float("nan")), ValueError, "finite distance > 0, got 0 and nan"),
+        (lambda: cameras.Camera(torch.eye(4)[None], torch.eye(3)).single(), ValueError, r"one camera.*\(1, 4, 4\)"),
+        (lambda: toys(image_size=0), ValueError, "got 0 and 2"),
+        (lambda: toys(distance=-1.0), ValueError, "finite distance > 0"),
         (lambda: make_toy(1_200_000), ValueError, r"seed in 0\.\.1199999, got 1200000"),
         (lambda: make_toy(3, category="tabel"), ValueError, "Did you mean 'table'"),
         (lambda: make_toy(3, color="gray"), ValueError, "Unknown toy colour 'gray'. Did you mean 'grey'"),
@@ -83,7 +95,7 @@ def toys(**changes):
         (lambda: make_clip(0, num_frames=1), ValueError, "at least 2 frames, got 1"),
         (lambda: Stage([]), ValueError, "at least one item"),
         (lambda: cameras.orbit(0, 2.0, 3.0), ValueError, "elevation in radians.*got 2.0"),
-        (lambda: cameras.orbit(0, 0.0, -1.0), ValueError, "distance > 0, got -1.0"),
+        (lambda: cameras.orbit(0, 0.0, -1.0), ValueError, "finite distance > 0, got 0 and -1.0"),
         (lambda: cameras.intrinsics_from_fov(40.0), ValueError, "field of view in radians.*40.0"),
         (
             lambda: cameras.look_at(torch.tensor([0.0, 0, 3]), torch.zeros(3)),
@@ -168,6 +180,14 @@ GOOD_FRAME = {"file_path": "a.png", "transform_matrix": np.eye(4).tolist()}
             json.dumps({"fl_x": 3, "frames": [{**GOOD_FRAME, "transform_matrix": (2 * np.eye(4)).tolist()}]}),
             "not a rotation and a translation",
         ),
+        (
+            json.dumps({"fl_x": 3, "frames": [{**GOOD_FRAME, "transform_matrix": np.diag([1, 1, -1, 1]).tolist()}]}),
+            "not a rotation and a translation",
+        ),
+        (json.dumps({"fl_x": 3, "frames": [1]}), "every frame to be an object"),
+        (json.dumps({"fl_x": "x", "frames": [GOOD_FRAME]}), "numbers above 0 for fl_x"),
+        (json.dumps({"camera_angle_x": 40, "frames": [GOOD_FRAME]}), "'camera_angle_x' in radians, below pi, got 40"),
+        (json.dumps({"fl_x": 3, "k1": 0.1, "frames": [GOOD_FRAME]}), "lens distortion .* is not supported"),
     ],
 )
 def test_broken_transforms_json(tmp_path, content, message):
@@ -233,3 +253,9 @@ def test_weights_that_do_not_match_their_card(tmp_path):
 def test_measuring_and_drawing(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_q_sample_compiles_without_a_graph_break():
+    """Here, because the run-time type checks of the other tests cannot be compiled."""
+    compiled = torch.compile(process.q_sample, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(x0, now, x0), process.q_sample(x0, now, x0))

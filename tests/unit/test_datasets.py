@@ -1,7 +1,9 @@
 """Datasets and their cache: the same pictures with and without it, after an interruption, and from two processes."""
 
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -18,6 +20,8 @@ from minilib.toybox.cache import cached_rows
 from minilib.toybox.datasets import FIELDS, Clips, Scenes, ToyViews
 from minilib.toybox.files import PosedImages, load_mesh
 from minilib.toybox.render import Stage
+from minilib.toybox.scenes import make_scene
+from minilib.toybox.shapes import smooth_shaded
 from minilib.views import cameras
 
 
@@ -61,6 +65,17 @@ def test_items_have_the_conventional_shapes_and_ranges(cache):
     assert torch.allclose(uv, torch.full((1, 2), 0.5, dtype=torch.float64))
     batch = next(iter(torch.utils.data.DataLoader(data, batch_size=6)))
     assert batch["rgb"].shape == (6, 3, 48, 48) and len(batch["caption"]) == 6
+
+
+def test_workers_and_copies_read_the_files_anew(cache):
+    data = ToyViews("train", num_toys=4, views_per_toy=2, image_size=32)
+    assert len(pickle.dumps(data)) < 2000
+    same(pickle.loads(pickle.dumps(data))[3], data[3])
+    loader = torch.utils.data.DataLoader(data, batch_size=8, num_workers=2, multiprocessing_context="spawn")
+    assert torch.equal(next(iter(loader))["rgb"], torch.stack([item["rgb"] for item in data]))
+    scene = make_scene(0)
+    scene.render(image_size=16)
+    assert torch.equal(copy.deepcopy(scene).render(image_size=16).rgb, scene.render(image_size=16).rgb)
 
 
 def test_interrupted_cache_goes_on_where_it_stopped(cache):
@@ -147,15 +162,53 @@ def test_transforms_json(nerf_folder):
 
 @pytest.mark.parametrize("suffix", ["glb", "obj", "ply"])
 def test_own_meshes(tmp_path, suffix):
-    mesh = trimesh.creation.box((1, 1, 2))
-    mesh.visual.face_colors = [255, 0, 0, 255]
+    """A red post on a blue plate, as the format stores colours: at the vertices."""
+    post, plate = trimesh.creation.box((1, 1, 2)), trimesh.creation.box((1.2, 1.2, 0.2))
+    post.visual.vertex_colors, plate.visual.vertex_colors = [255, 0, 0, 255], [0, 0, 255, 255]
+    mesh = trimesh.util.concatenate([post, plate.apply_translation((0, 0, -1.1))])
     if suffix == "glb":  # glTF is y-up
         mesh.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, (1, 0, 0)))
-    mesh.export(tmp_path / f"box.{suffix}")
-    items = load_mesh(tmp_path / f"box.{suffix}")
-    points = np.concatenate([item.mesh.vertices for item in items])
-    extent = np.ptp(points, axis=0)
-    assert extent[2] == pytest.approx(2 * extent[0]) and np.linalg.norm(points, axis=1).max() == pytest.approx(0.96)
-    assert suffix == "obj" or items[0].color == pytest.approx((1.0, 0.0, 0.0))
+    mesh.export(tmp_path / f"toy.{suffix}")
+    items = load_mesh(tmp_path / f"toy.{suffix}")
+    by_color = {tuple(np.round(item.color, 2)): np.ptp(item.mesh.vertices, axis=0) for item in items}
+    assert set(by_color) == {(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)}
+    red, blue = by_color[1.0, 0.0, 0.0], by_color[0.0, 0.0, 1.0]
+    assert red[2] == pytest.approx(2 * red[0]) and blue[0] == pytest.approx(6 * blue[2])
+    assert max(np.linalg.norm(item.mesh.vertices, axis=1).max() for item in items) == pytest.approx(0.96)
     view = Stage(items).render(cameras.orbit(0.3, 0.2, 2.9), image_size=32)
     assert 0.1 < view.alpha.mean() < 0.6
+    assert view.rgb[0, 12, 16] > view.rgb[2, 12, 16]
+
+
+def test_meshes_with_a_texture_or_a_material(tmp_path):
+    picture = Image.fromarray(np.repeat(np.uint8([[[255, 0, 0], [0, 0, 255]]]), 2, axis=0)).resize((64, 64))
+    ball = trimesh.creation.icosphere(3)
+    uv = np.stack([(ball.vertices[:, 0] > 0) * 0.8 + 0.1, np.full(len(ball.vertices), 0.5)], axis=1)
+    ball.visual = trimesh.visual.TextureVisuals(uv=uv, image=picture)
+    ball.export(tmp_path / "textured.glb")
+    items = load_mesh(tmp_path / "textured.glb")
+    assert 1 < len(items) <= 255
+    reddest, bluest = (max(items, key=lambda item, k=k: item.color[k]) for k in (0, 2))
+    assert reddest.mesh.vertices[:, 0].mean() < -0.2 and bluest.mesh.vertices[:, 0].mean() > 0.2
+    box = trimesh.creation.box()
+    box.visual = trimesh.visual.TextureVisuals(
+        material=trimesh.visual.material.PBRMaterial(baseColorFactor=[0, 255, 0, 255])
+    )
+    box.export(tmp_path / "plain.glb")
+    assert [item.color for item in load_mesh(tmp_path / "plain.glb")] == [pytest.approx((0.0, 1.0, 0.0))]
+
+
+def test_many_colours_stay_small(tmp_path):
+    ball = trimesh.creation.icosphere(4)
+    ball.visual.vertex_colors = np.random.default_rng(0).integers(0, 255, (len(ball.vertices), 4))
+    ball.export(tmp_path / "many.ply")
+    items = load_mesh(tmp_path / "many.ply")
+    assert len(items) <= 255 and sum(item.mesh.vertices.nbytes for item in items) < 5120 * 72 * 2
+
+
+def test_smooth_shading_rounds_a_ball_and_keeps_the_edges_of_a_box():
+    ball, box = trimesh.creation.icosphere(3), trimesh.creation.box()
+    shaded = smooth_shaded(np.asarray(ball.triangles))
+    assert (shaded.normals * shaded.vertices).sum(1).min() > 0.999
+    flat = smooth_shaded(np.asarray(box.triangles))
+    assert np.allclose(flat.normals, np.repeat(box.face_normals, 3, axis=0))

@@ -4,6 +4,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from minilib.diffusion import schedules
+from minilib.diffusion.ideal import ideal_x0
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.images import from_uint8, to_uint8
 from minilib.views import cameras
@@ -21,6 +22,7 @@ def test_forward_process():
         for kind in ("epsilon", "sample", "v_prediction"):
             for convert in (process.predict_x0, process.predict_noise, process.predict_velocity):
                 outputs.append(convert(noise, x_t, t, prediction_type=kind))
+        outputs.append(ideal_x0(process, x_t, t, torch.rand(5, 3, 8, 8, device="cuda")))
         assert all(output.device.type == "cuda" for output in outputs)
 
 

@@ -113,6 +113,13 @@ def test_prism_volume():
     assert abs((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum() / 6 - 0.5) < 1e-9
 
 
+def test_any_kind_of_single_camera_renders():
+    stage, camera = Stage([Item(ball(0.5, 0.5, 0.5), RED)]), cameras.orbit(0.3, 0.4, 3.0)
+    expected = stage.render(camera).rgb
+    pose = camera.camera_to_world.float().requires_grad_()
+    assert (stage.render(cameras.Camera(pose, camera.intrinsics.half())).rgb - expected).abs().max() < 0.05
+
+
 def test_both_ray_casters_agree():
     """Embree's answers, and those of the intersector that serves where Embree has no wheel."""
     meshes = [item.mesh for item in make_toy(list(CATEGORIES).index("mug")).items()]

@@ -37,6 +37,8 @@ def test_toy_fits_its_size_and_says_its_colours(name):
         assert {toy.color, toy.accent} <= {part.color for part in toy.parts}
         assert f"{toy.size} {toy.color} {name}" in toy.caption and toy.accent in toy.caption
         assert len(toy.part_names) >= 3
+        named = toy.caption.split(toy.accent + " ")[-1]
+        assert any(part.name in (named, named.removesuffix("s")) and part.color == toy.accent for part in toy.parts)
 
 
 @pytest.mark.parametrize("name", WITH_BACK)

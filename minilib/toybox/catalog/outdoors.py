@@ -50,7 +50,7 @@ def tree(toy: Draft) -> None:
             skirt = [(0, 0), (radius * shrink, 0), (radius * 0.12, height), (0, height)]
             toy.add("crown", toy.color, lathe(skirt, fillet=0.06).at(0, 0, z))
             z += height * 0.62
-        toy.add("star", toy.accent, ball(0.09, 0.09, 0.11).at(0, 0, z + 0.20))
+        toy.add("top", toy.accent, ball(0.09, 0.09, 0.11).at(0, 0, z + 0.20))
         toy.accent_part, reach, middle = "top", radius * 0.62, trunk + 0.12
     else:
         radius = toy.dice.between(0.40, 0.48)

@@ -24,7 +24,7 @@ def car(toy: Draft) -> None:
     for sx in (-0.31, 0.31):
         for y in (-1, 1):
             toy.add("tyre", "black", _wheel(radius, 0.15).at(sx * long, y * (wide / 2 - 0.02), radius))
-            toy.add("hub", toy.accent, _wheel(radius * 0.55, 0.17).at(sx * long, y * (wide / 2 - 0.02), radius))
+            toy.add("wheel", toy.accent, _wheel(radius * 0.55, 0.17).at(sx * long, y * (wide / 2 - 0.02), radius))
     toy.accent_part = "wheels"
     for y in (-1, 1):
         toy.add("headlight", "cream", ball(0.05, 0.09, 0.08).at(long / 2 - 0.01, y * wide * 0.32, 0.40))
