@@ -1,5 +1,7 @@
 """Shapes and types of the library are checked at run time in every test but those of its own error messages."""
 
+from pathlib import Path
+
 import pytest
 from jaxtyping import install_import_hook
 
@@ -17,9 +19,14 @@ def pytest_configure(config: pytest.Config) -> None:
         install_import_hook("minilib", "typechecker.check")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--no-shape-checks") and any("tests/errors" in item.nodeid for item in items):
-        raise pytest.UsageError("tests/errors are run on their own: pytest tests/errors --no-shape-checks")
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if collection_path.name == "errors" and not config.getoption("--no-shape-checks") else None
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if config.getoption("--no-shape-checks"):
+        return "shape checks: off"
+    return "shape checks: on; tests/errors is run on its own: pytest tests/errors --no-shape-checks"
 
 
 @pytest.fixture

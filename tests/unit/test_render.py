@@ -1,5 +1,6 @@
 """The renderer against geometry that is known exactly."""
 
+import functools
 import math
 
 import numpy as np
@@ -137,3 +138,12 @@ def test_both_ray_casters_agree():
         assert np.abs(ours[same] - theirs[same]).max() < 2e-3
     origins = np.broadcast_to(origin, directions.shape).copy()
     assert (fast.any(origins, directions) == slow.any(origins, directions)).mean() > 0.99
+
+
+def test_pictures_are_the_same_with_the_slower_ray_caster(monkeypatch):
+    items, camera = make_toy(list(CATEGORIES).index("gift")).items(), cameras.orbit(0.5, 0.4, 2.9)
+    fast = Stage(items).render(camera, image_size=24)
+    monkeypatch.setattr("minilib.toybox.render.RayCaster", functools.partial(RayCaster, embree=False))
+    slow = Stage(items).render(camera, image_size=24)
+    assert torch.equal(fast.part_ids, slow.part_ids)
+    assert (fast.rgb - slow.rgb).abs().max() < 1e-3
