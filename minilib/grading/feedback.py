@@ -144,6 +144,8 @@ def follows_device(function: Callable[..., Any], *args: Any, what: str) -> None:
     try:
         got = function(*moved)
     except Exception as error:
+        if "numpy" in str(error):
+            raise CheckFailed(f"{what} goes through NumPy, which has no GPU: stay with torch") from error
         if "device" in str(error):
             raise CheckFailed(f"{what} mixes devices, it would stop on a GPU: {advice}") from error
         return
@@ -170,7 +172,9 @@ def _difference(values: Tensor, right: Tensor, what: str, between: tuple[float, 
     where = (values - right).abs().nan_to_num(posinf=0.0).reshape(-1).argmax()
     index = [int(i) for i in torch.unravel_index(where, values.shape)]
     at = f" at index {index}" if index else ""
-    return f"{what}: expected {right[tuple(index)].item():.5g}, got {values[tuple(index)].item():.5g}{at}"
+    wanted, found = right[tuple(index)].item(), values[tuple(index)].item()
+    digits = 5 if f"{wanted:.5g}" != f"{found:.5g}" else 12
+    return f"{what}: expected {wanted:.{digits}g}, got {found:.{digits}g}{at}"
 
 
 def _describe(got: Any) -> str:

@@ -1,7 +1,8 @@
 """The world is frozen: a changed toy, scene or clip means a new VERSION and retraining every model.
 
 Words, choices and which part each pixel shows are compared by hash, exactly. Cameras, depth and normals of a dataset's
-view are compared by some of their numbers, and colours by small thumbnails, to one level of 255, because processors may round the last bit of a square root or an exponential differently.
+view are compared by some of their numbers, and colours by small thumbnails, to one level of 255, because processors may
+round the last bit of a square root or an exponential differently.
 `python tests/unit/test_golden.py` writes golden.json anew.
 """
 

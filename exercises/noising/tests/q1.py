@@ -25,3 +25,5 @@ def test_four_steps(linear_alphas_cumprod):
     what, kind, between = "linear_alphas_cumprod(4, 0.1, 0.4)", torch.float64, (0.0, 1.0)
     got = run(linear_alphas_cumprod, 4, 0.1, 0.4)
     compare(got, right, what=what, dtype=kind, between=between, shapes=shapes, slips=slips)
+    last = "the last of a thousand values, to seven digits (make the β in float64; converting the product is too late)"
+    compare(run(linear_alphas_cumprod, 1000)[-1:], [4.03582976537568e-05], what=last, dtype=kind, rtol=1e-7, atol=0.0)

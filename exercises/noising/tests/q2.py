@@ -13,8 +13,10 @@ def test_two_images(q_sample):
     x0 = torch.tensor([[[[1.0, -0.5]]], [[[0.25, 0.75]]]])
     noise = torch.tensor([[[[-1.0, 0.5]]], [[[2.0, -1.0]]]])
     before, t, alphas_cumprod = x0.clone(), torch.tensor([1, 2]), torch.tensor([0.81, 0.64, 0.36, 0.04])
+    noise_before = noise.clone()
     got = run(q_sample, x0, t, noise, alphas_cumprod)
     unchanged(before, x0, what="x0")
+    unchanged(noise_before, noise, what="noise")
     right, what = [[[[0.2, -0.1]]], [[[1.75, -0.35]]]], "q_sample(x0, t, noise, alphas_cumprod)"
     slips = {
         "√ is missing: both factors are square roots.": [[[[0.28, -0.14]]], [[[1.37, -0.37]]]],
@@ -51,4 +53,6 @@ def test_dtype_device_shape(q_sample):
     right = torch.tensor([0.9, 0.4, 0.6]).reshape(3, 1, 1, 1).expand(3, 2, 4, 5)
     got = run(q_sample, x0, t, noise, alphas_cumprod, hints=hints)
     compare(got, right, what="q_sample for images in float32 and a schedule in float64")
+    got = run(q_sample, x0.double(), t, noise.double(), alphas_cumprod)
+    compare(got, right.double(), what="q_sample for images in float64")
     follows_device(q_sample, x0, t, noise, alphas_cumprod, what="q_sample")

@@ -54,4 +54,10 @@ def test_dtype_device(from_velocity):
     x0, noise = parts(run(from_velocity, v, x_t, t, alphas_cumprod, hints=hints), ("x0", "noise"), what=what)
     compare(x0, torch.full((3, 2, 4, 5), 0.8), what=f"x0 of {what}")
     compare(noise, torch.full((3, 2, 4, 5), 0.6), what=f"noise of {what}")
+    x_t, v = torch.full((1, 1, 1, 1), 1.000005), torch.full((1, 1, 1, 1), -0.49999)
+    what = "from_velocity where ᾱ is 1e-10 (a division by √ᾱ magnifies rounding; rotate back instead)"
+    got = parts(run(from_velocity, v, x_t, t[:1], torch.tensor([1e-10])), ("x0", "noise"), what=what)
+    compare(got[0], [[[[0.5]]]], what=f"x0 of {what}")
+    compare(got[1], [[[[1.0]]]], what=f"noise of {what}")
+    v, x_t = torch.zeros(3, 2, 4, 5), torch.ones(3, 2, 4, 5)
     follows_device(from_velocity, v, x_t, t, alphas_cumprod, what="from_velocity")

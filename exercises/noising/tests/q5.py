@@ -18,6 +18,7 @@ def test_cosine_four_steps(cosine_betas):
     slips = {
         "The last β must not be larger than max_beta.": [0.152988, 0.416958, 0.707859, 1.0],
         "The square of the cosine is missing.": [0.079667, 0.236428, 0.459499, 0.999],
+        "This is 1 − ᾱ; β compares with the step before, 1 − ᾱ_t / ᾱ_{t−1}.": [0.152988, 0.506156, 0.855728, 0.999],
         "This is the curve ᾱ itself; it still has to be cut into steps β.": [0.847012, 0.493844, 0.144272, 0.0],
         "u + s is still to be divided by 1 + s.": [0.15531, 0.422851, 0.717555, 0.998853],
         "The first step goes from u = 0 to u = 1/T, so its β is not 0.": [0.0, 0.257116, 0.668255, 0.999],
@@ -58,6 +59,7 @@ def test_first_noisy_index(first_noisy_index):
         "You counted from 1: index t is the paper's step t + 1.": 4,
         "This is the last index at which the picture is still the stronger one.": 2,
         "This is the last such index; the first was asked for.": 5,
+        "SNR < 1 means that ᾱ < 1/2, not that ᾱ < 1.": 0,
     }
     compare_int(run(first_noisy_index, betas), 3, what="first_noisy_index(betas)", slips=slips)
     slips = {"At an SNR of exactly 1 the noise is not yet stronger: SNR < 1 was asked for.": 0}
