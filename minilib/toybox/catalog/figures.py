@@ -56,7 +56,7 @@ def robot(toy: Draft) -> None:
             toy.add("battery", "orange", cylinder(0.093, 0.10).at(x - 0.03, y, z + 0.10))
     elif back == "heart":
         for y in (-1, 1):
-            toy.add("heart", "red", ball(0.05, 0.075, 0.15).turned("x", y * 40).at(x, y * 0.065, z))
+            toy.add("heart", "white", ball(0.05, 0.075, 0.15).turned("x", y * 40).at(x, y * 0.065, z))
 
 
 def duck(toy: Draft) -> None:
