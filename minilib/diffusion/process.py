@@ -182,15 +182,8 @@ class GaussianDiffusion(nn.Module):
         prediction_type: PredictionType,
     ) -> Float[Tensor, "b *d"]:
         """The velocity v that a prediction of ε, x_0 or v stands for; arguments and errors as `predict_x0`."""
-        _check_same(prediction=prediction, x_t=x_t)
-        signal, sigma = self.signal_and_noise(t, x_t)
-        if prediction_type == "epsilon":
-            return ((prediction - sigma * x_t) / signal).to(x_t.dtype)
-        if prediction_type == "sample":
-            return ((signal * x_t - prediction) / sigma).to(x_t.dtype)
-        if prediction_type == "v_prediction":
-            return prediction
-        raise unknown_name("prediction type", prediction_type, get_args(PredictionType))
+        x0 = self.predict_x0(prediction, x_t, t, prediction_type=prediction_type)
+        return self.velocity(x0, t, self.predict_noise(prediction, x_t, t, prediction_type=prediction_type))
 
     def _at(self, values: Float[Tensor, " t"], t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]) -> Tensor:
         """values[t] shaped (b, 1, ..., 1), in the dtype of `like` but at least float32: in bfloat16 0.999 is 1."""
