@@ -12,7 +12,8 @@ from minilib.toybox.captions import scene_caption
 from minilib.toybox.catalog import Toy, make_toy
 from minilib.toybox.catalog.parts import COLORS, Part
 from minilib.toybox.dice import Dice
-from minilib.toybox.render import Ground, Stage, View
+from minilib.toybox.light import Ground
+from minilib.toybox.render import Stage, View
 from minilib.toybox.shapes import box, fitted
 from minilib.views.cameras import Camera, orbit
 

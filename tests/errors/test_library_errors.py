@@ -21,7 +21,8 @@ from minilib.metrics import bootstrap_interval
 from minilib.toybox.catalog import make_toy
 from minilib.toybox.datasets import Scenes, ToyViews
 from minilib.toybox.files import PosedImages, load_mesh
-from minilib.toybox.render import Ground, Item, Stage
+from minilib.toybox.light import Ground
+from minilib.toybox.render import Item, Stage
 from minilib.toybox.scenes import make_clip, make_scene
 from minilib.toybox.shapes import box
 from minilib.views import cameras

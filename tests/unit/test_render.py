@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from minilib.toybox.catalog import CATEGORIES, make_toy
+from minilib.toybox.light import Ground
 from minilib.toybox.raycast import RayCaster
-from minilib.toybox.render import Ground, Item, Stage
+from minilib.toybox.render import Item, Stage
 from minilib.toybox.shapes import Mesh, ball, box, cylinder, lathe, prism, tube
 from minilib.views import cameras
 
