@@ -24,10 +24,6 @@ class Dice:
         """One of the options."""
         return options[int(self._random.random() * len(options))]
 
-    def chance(self, probability: float) -> bool:
-        """True with the given probability."""
-        return self._random.random() < probability
-
     def sample(self, options: Sequence[T], count: int) -> list[T]:
         """`count` different options, in random order."""
         rest = list(options)

@@ -45,16 +45,6 @@ class Mesh:
         return replace(self, vertices=self.vertices @ rotation.T, normals=self.normals @ rotation.T)
 
 
-def join(meshes: Sequence[Mesh]) -> Mesh:
-    """All triangles of several meshes in one."""
-    starts = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
-    return Mesh(
-        np.concatenate([m.vertices for m in meshes]),
-        np.concatenate([m.normals for m in meshes]),
-        np.concatenate([m.faces + start for m, start in zip(meshes, starts, strict=True)]),
-    )
-
-
 def fitted(meshes: Sequence[Mesh], radius: float, *, measure: int | None = None) -> list[Mesh]:
     """The meshes, moved and scaled: their common bounding box is centred, their farthest point is at `radius`.
 

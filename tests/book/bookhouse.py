@@ -12,6 +12,17 @@ import yaml
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
+HEADER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  name: python3
+  display_name: Python 3
+---
+"""
+"""What makes a Markdown page a notebook."""
 # The book's own Sphinx extensions are tested, and used, as Sphinx imports them.
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 

@@ -7,26 +7,20 @@ import sys
 
 import nbformat
 import pytest
-from bookhouse import ROOT
+from bookhouse import HEADER, ROOT
 from notebooks import setup_cell
 from plain_markdown import plain_markdown
 from repository import Repository, find_repository, github_slug
 
-PAGE = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  name: python3
-  display_name: Python 3
----
-# A page
+PAGE = (
+    HEADER
+    + """# A page
 
 ```{code-cell} ipython3
 %s
 ```
 """
+)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from bookhouse import ROOT
+from bookhouse import HEADER, ROOT
 from PIL import Image
 from playwright.sync_api import Page
 
@@ -22,16 +22,9 @@ from minilib.diffusion.schedules import make_betas
 from minilib.interactive.live import noising_lab
 
 CHAPTER = "1-diffusion/noising.md"
-FIGURES = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  name: python3
-  display_name: Python 3
----
-```{code-cell} ipython3
+FIGURES = (
+    HEADER
+    + """```{code-cell} ipython3
 import torch
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
@@ -45,6 +38,7 @@ Flipbook({"": [torch.zeros(3, 8, 8), torch.ones(3, 8, 8)]}, ["grey", "white"], a
 noising_lab(torch.zeros(3, 32, 32), {"linear": GaussianDiffusion(make_betas("linear"))})
 ```
 """
+)
 
 
 @pytest.fixture
