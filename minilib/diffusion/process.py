@@ -40,6 +40,8 @@ class GaussianDiffusion(nn.Module):
     _posterior_x0: Tensor
     _posterior_x_t: Tensor
     _posterior_variance: Tensor
+    _log_signal: Tensor
+    _log_posterior_variance: Tensor
 
     def __init__(self, betas: Float[Tensor, " t"]):
         super().__init__()
@@ -54,6 +56,9 @@ class GaussianDiffusion(nn.Module):
         betas = betas.double()
         cumulative = schedules.alphas_cumprod(betas)
         previous = torch.cat([torch.ones_like(cumulative[:1]), cumulative[:-1]])
+        posterior_variance = (1.0 - previous) / (1.0 - cumulative) * betas
+        # At t = 0 it is 0, which has no logarithm: the next one, as in Improved DDPM's code; β where T = 1.
+        bounded = torch.cat([posterior_variance[1:2] if len(betas) > 1 else betas, posterior_variance[1:]])
         for name, value in {
             "betas": betas,
             "alphas": 1.0 - betas,
@@ -63,7 +68,9 @@ class GaussianDiffusion(nn.Module):
             "_sigma": (1.0 - cumulative).sqrt(),
             "_posterior_x0": previous.sqrt() * betas / (1.0 - cumulative),
             "_posterior_x_t": (1.0 - betas).sqrt() * (1.0 - previous) / (1.0 - cumulative),
-            "_posterior_variance": (1.0 - previous) / (1.0 - cumulative) * betas,
+            "_posterior_variance": posterior_variance,
+            "_log_signal": 0.5 * cumulative.log(),
+            "_log_posterior_variance": bounded.log(),
         }.items():
             self.register_buffer(name, value.float(), persistent=False)
 
@@ -82,6 +89,20 @@ class GaussianDiffusion(nn.Module):
             ValueError: t of another batch size than `like`; on the CPU also t outside 0..T-1.
         """
         return self._at(self._signal, t, like), self._at(self._sigma, t, like)
+
+    def levels(self, t: Int[Tensor, " n"]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """log √ᾱ_t and √(1−ᾱ_t) at any times, float32: both keep their digits at either end of the schedule."""
+        return self._log_signal[t], self._sigma[t]
+
+    def log_variance_bounds(
+        self, t: Int[Tensor, " b"], like: Float[Tensor, "b *d"]
+    ) -> tuple[Float[Tensor, "b *ones"], Float[Tensor, "b *ones"]]:
+        """log β̃_t and log β_t, between which the variance of the best step back lies; at t = 0, β̃ of t = 1 is taken.
+
+        Raises:
+            TypeError, ValueError: as `signal_and_noise`.
+        """
+        return self._at(self._log_posterior_variance, t, like), self._at(self.betas, t, like).log()
 
     def q_sample(
         self, x0: Float[Tensor, "b *d"], t: Int[Tensor, " b"], noise: Float[Tensor, "b *d"]

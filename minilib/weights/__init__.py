@@ -1,9 +1,23 @@
 """Trained weights that ship with the library, each NAME.safetensors beside its card NAME.json."""
 
+import dataclasses
 import hashlib
 import json
+import os
+import platform
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from minilib.errors import unknown_name
+
+if TYPE_CHECKING:
+    from minilib.training import Recipe
 
 FOLDER = Path(__file__).parent
 
@@ -15,13 +29,102 @@ def cards(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
         FileNotFoundError: a card without its weights.
         ValueError: weights whose sha256 is not the card's.
     """
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        card, weights = json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".safetensors")
-        if not weights.is_file():
-            raise FileNotFoundError(f"{path.name} describes {weights.name}, which is missing from {folder}")
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if digest != card["sha256"]:
-            raise ValueError(f"{weights.name} has sha256 {digest}, its card says {card['sha256']}: fetch it again")
-        found[path.stem] = card
-    return found
+    return {path.stem: _checked(path)[0] for path in sorted(folder.glob("*.json"))}
+
+
+def load_trained(name: str, folder: Path = FOLDER) -> tuple[Any, Any]:
+    """A trained model in evaluation mode, float32 on the CPU, and the recipe it was trained by.
+
+    Args:
+        name: of the recipe, such as "ddpm-toybox".
+        folder: where NAME.safetensors and NAME.json lie; by default those that ship.
+    Returns:
+        The recipe and the model.
+    Raises:
+        FileNotFoundError: no such card or weights in the folder.
+        ValueError: an unknown name, damaged weights, or weights that do not fit the recipe's model.
+    """
+    from minilib.recipes import make_recipe
+
+    recipe, path = make_recipe(name), folder / f"{name}.json"
+    if not path.is_file():
+        present = ", ".join(sorted(card.stem for card in folder.glob("*.json"))) or "none"
+        raise FileNotFoundError(f"no trained {name!r} in {folder} (there: {present}); python -m minilib.train {name}")
+    _, data = _checked(path)
+    model = recipe.make_model()
+    fit_state_dict(model, from_bytes(data), source=f"{name}.safetensors")
+    return recipe, model.eval().requires_grad_(False)
+
+
+def fit_state_dict(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Loads `state` into `model`, all of it or nothing.
+
+    Raises:
+        ValueError: keys that are missing, unexpected or of another shape; lists them.
+    """
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    problems = {
+        "missing": sorted(wanted.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - wanted.keys()),
+        "of another shape": [
+            f"{name} {found[name]} (expected {wanted[name]})"
+            for name in sorted(wanted.keys() & found.keys())
+            if wanted[name] != found[name]
+        ],
+    }
+    said = [f"{len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
+    if said:
+        raise ValueError(f"{source} does not fit {type(model).__name__}: {'; '.join(said)}")
+    model.load_state_dict(state)
+
+
+def save_trained(recipe: "Recipe", model: nn.Module, folder: Path) -> Path:
+    """Writes a model in half precision, and its card without metrics, into `folder`; returns the card's path.
+
+    `python -m minilib.evaluate` fills the metrics in.
+    """
+    from minilib.toybox import VERSION
+    from minilib.training import CHECKPOINT, read_facts
+
+    data = to_bytes({name: value.half().cpu().contiguous() for name, value in model.state_dict().items()})
+    seconds = read_facts(folder / CHECKPOINT)["seconds"]
+    device = next(model.parameters()).device
+    card = {
+        "recipe": dataclasses.asdict(recipe),
+        "seed": recipe.train.seed,
+        "steps": recipe.train.steps,
+        "minutes": round(seconds / 60, 1),
+        "hardware": _hardware(device),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "toybox_version": VERSION,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "metrics": {},
+    }
+    (folder / f"{recipe.name}.safetensors").write_bytes(data)
+    path = folder / f"{recipe.name}.json"
+    write_card(path, card)
+    return path
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Writes a card as JSON."""
+    path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def _checked(path: Path) -> tuple[dict[str, Any], bytes]:
+    """A card and the bytes of its weights."""
+    card, weights = json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise FileNotFoundError(f"{path.name} describes {weights.name}, which is missing from {path.parent}")
+    data = weights.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != card["sha256"]:
+        raise ValueError(f"{weights.name} has sha256 {digest}, its card says {card['sha256']}: fetch it again")
+    return card, data
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name(device)}"
+    return f"{os.cpu_count()} cores, {platform.machine()}"

@@ -1,0 +1,22 @@
+"""What is trained, how: one recipe for each model that ships. `python -m minilib.train NAME` runs them."""
+
+from minilib.errors import unknown_name
+from minilib.recipes.classifier_toybox import ClassifierToybox
+from minilib.recipes.ddpm_toybox import DDPMToybox
+from minilib.training import Recipe
+
+RECIPES: dict[str, type[Recipe]] = {"classifier-toybox": ClassifierToybox, "ddpm-toybox": DDPMToybox}
+
+
+def make_recipe(name: str) -> Recipe:
+    """The named recipe, as the shipped model was trained.
+
+    Raises:
+        ValueError: an unknown name; the nearest known one is suggested.
+    """
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, RECIPES)
+    return RECIPES[name]()  # pyright: ignore[reportCallIssue]  # recipes have defaults for everything
+
+
+__all__ = ["RECIPES", "ClassifierToybox", "DDPMToybox", "make_recipe"]

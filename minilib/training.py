@@ -1,0 +1,400 @@
+"""Trains a model: one loop for every recipe, on one processor or, under `accelerate launch`, on many.
+
+Everything that is random in a step (which examples, which noise) is drawn from (seed, step) for the whole batch, and
+each process takes its share. So a run that was killed goes on exactly as if it had not been, and two processes compute
+what one would have.
+"""
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from minilib.errors import require
+
+CHECKPOINT = "checkpoint.safetensors"
+LOG = "log.csv"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a model is trained.
+
+    Args:
+        steps: updates of the weights.
+        batch_size: examples in each update, over all processes and accumulated parts.
+        learning_rate: its highest value, reached after `warmup_steps`; it then falls to 0 like a half cosine.
+        warmup_steps: updates in which it rises from 0.
+        weight_decay: of AdamW.
+        max_grad_norm: longer gradients are cut to this length.
+        ema_decay: of the averaged weights, once the ramp of `ema_decay_at` has reached it.
+        gradient_accumulation: parts that a batch is computed in, one after the other, to save memory.
+        mixed_precision: "bf16" computes in half precision where that is safe; the weights stay float32.
+        seed: of the initial weights, the order of the examples and everything random in a step.
+        workers: processes that load examples.
+        sample_every, checkpoint_every: updates between two pictures, and between two checkpoints.
+    Raises:
+        ValueError: a number out of range; says which.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int = 100
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    ema_decay: float = 0.999
+    gradient_accumulation: int = 1
+    mixed_precision: str = "no"
+    seed: int = 0
+    workers: int = 0
+    sample_every: int = 500
+    checkpoint_every: int = 250
+
+    def __post_init__(self):
+        positive = ("steps", "batch_size", "learning_rate", "max_grad_norm", "gradient_accumulation", "sample_every")
+        for name in (*positive, "checkpoint_every"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError(f"expected ema_decay in [0, 1), got {self.ema_decay}")
+        if self.mixed_precision not in ("no", "bf16"):
+            raise ValueError(f"expected mixed_precision 'no' or 'bf16', got {self.mixed_precision!r}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """A model, its data and its loss: all that `train` needs. Subclasses are frozen dataclasses of plain values."""
+
+    name: str
+    train: TrainConfig
+
+    @abstractmethod
+    def make_model(self) -> nn.Module:
+        """The untrained model."""
+
+    @abstractmethod
+    def make_dataset(self) -> Dataset:
+        """The training examples, dicts of tensors."""
+
+    @abstractmethod
+    def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """All that is random in a step, for the whole batch: tensors whose first axis is the example."""
+
+    @abstractmethod
+    def losses(self, model: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, " b"]:
+        """The loss of each example of a batch, which holds its data and what was drawn for it."""
+
+    def preview(self, model: nn.Module, path: Path) -> None:
+        """Saves a picture of what the averaged model can do by now, as `path`; nothing by default."""
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The loss or the gradient is no number any more."""
+
+
+class EMA:
+    """Exponential moving average of a model's weights: smoother than the weights in training, and the ones to use.
+
+    Args:
+        model: the model to follow.
+        decay: the highest decay, in [0, 1).
+    Attributes:
+        model: a copy with the averaged weights, in evaluation mode.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.model = deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Moves the average towards the `model` after its update number `step`, counted from 0."""
+        weight = 1.0 - ema_decay_at(step, self.decay)
+        for mean, value in zip(self.model.parameters(), model.parameters(), strict=True):
+            mean.lerp_(value.detach(), weight)
+        for mean, value in zip(self.model.buffers(), model.buffers(), strict=True):
+            mean.copy_(value)
+
+
+def ema_decay_at(step: int, decay: float) -> float:
+    """The decay after update number `step`, from 0: (1 + step)/(10 + step), until that reaches `decay`.
+
+    Without this ramp, the average of a short run would be mostly its random start.
+    """
+    return min(decay, (1 + step) / (10 + step))
+
+
+def learning_rate_at(step: int, config: TrainConfig) -> float:
+    """Rises on a line for `warmup_steps`, then falls like a half cosine and would reach 0 at the end."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def rows_of(step: int, *, batch_size: int, dataset_size: int, seed: int) -> list[int]:
+    """Which examples a step takes: the data in a new random order for each pass, cut into batches."""
+    places = range(step * batch_size, (step + 1) * batch_size)
+    return [_order(seed, place // dataset_size, dataset_size)[place % dataset_size] for place in places]
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, size: int) -> list[int]:
+    return torch.randperm(size, generator=_generator(seed, 2 * epoch)).tolist()
+
+
+def _generator(seed: int, stream: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed << 40) + stream)
+
+
+def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
+    """Trains a recipe's model and returns it with its averaged weights.
+
+    Writes into `folder`: checkpoint.safetensors, log.csv (loss, learning rate, gradient norm, seconds of each step) and
+    what the recipe's `preview` draws.
+
+    Args:
+        recipe: what to train.
+        folder: made if it is missing.
+        resume: go on from the folder's checkpoint, exactly; without one, start.
+    Raises:
+        FileExistsError: the folder holds a checkpoint and `resume` is False.
+        ValueError: the checkpoint is another recipe's or damaged, or processes and parts do not divide the batch.
+        TrainingDivergedError: the loss or the gradient became NaN or infinite.
+        OSError: the folder cannot be written, or the disk is full; the checkpoint before stays as it was.
+    """
+    accelerate = require("accelerate", extra="train")
+    config, path = recipe.train, folder / CHECKPOINT
+    accelerator = accelerate.Accelerator(
+        gradient_accumulation_steps=config.gradient_accumulation, mixed_precision=config.mixed_precision
+    )
+    parts = accelerator.num_processes * config.gradient_accumulation
+    if config.batch_size % parts:
+        raise ValueError(
+            f"expected batch_size to be divisible by {parts} (processes × gradient_accumulation), got {config.batch_size}"
+        )
+    if path.exists() and not resume:
+        raise FileExistsError(
+            f"{path} holds a run at step {_step_of(path)}: go on with --resume, or choose another folder"
+        )
+    accelerator.wait_for_everyone()
+    folder.mkdir(parents=True, exist_ok=True)
+
+    torch.manual_seed(config.seed)
+    model = recipe.make_model()
+    ema = EMA(model, config.ema_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    state = load_checkpoint(path, recipe, model, ema, optimizer) if path.exists() else {"step": 0, "seconds": 0.0}
+    first, before = int(state["step"]), float(state["seconds"])
+    model, optimizer = accelerator.prepare(model, optimizer)
+    ema.model.to(accelerator.device)
+
+    examples = iter(_loader(recipe, first, accelerator.process_index, accelerator.num_processes))
+    log = _Log(folder / LOG, first) if accelerator.is_main_process else None
+    bar = tqdm(initial=first, total=config.steps, desc=recipe.name, disable=None if log else True)
+    started, shown = time.monotonic(), math.nan
+    with bar:
+        for step in range(first, config.steps):
+            rate = learning_rate_at(step, config)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            drawn = recipe.draw(config.batch_size, _generator(config.seed, 2 * step + 1))
+            total, norm = torch.zeros((), device=accelerator.device), torch.zeros(())
+            for part in range(config.gradient_accumulation):
+                share = _share(config, part, accelerator.process_index, accelerator.num_processes)
+                batch = next(examples) | {name: value[share] for name, value in drawn.items()}
+                batch = {name: value.to(accelerator.device) for name, value in batch.items()}
+                with accelerator.accumulate(model):
+                    with accelerator.autocast():
+                        loss = recipe.losses(model, batch).mean()
+                    total += loss.detach() / config.gradient_accumulation
+                    accelerator.backward(loss)
+                    if accelerator.sync_gradients:
+                        norm = accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+                        mean = float(accelerator.reduce(total, reduction="mean"))
+                        _check_finite(mean, float(norm), step, rate, path)
+                    optimizer.step()
+                    optimizer.zero_grad()
+            ema.update(accelerator.unwrap_model(model), step)
+            shown = mean if math.isnan(shown) else 0.98 * shown + 0.02 * mean
+            bar.set_postfix(loss=f"{shown:.4f}", refresh=False)
+            bar.update()
+            if log:
+                seconds = before + time.monotonic() - started
+                log.add(step, mean, rate, float(norm), seconds)
+                done = step + 1
+                if done % config.checkpoint_every == 0 or done == config.steps:
+                    plain = accelerator.unwrap_model(model)
+                    save_checkpoint(path, recipe, plain, ema, optimizer, step=done, seconds=seconds)
+                if done % config.sample_every == 0 or done == config.steps:
+                    recipe.preview(ema.model, folder / f"step-{done:06d}.png")
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    return ema.model
+
+
+def _share(config: TrainConfig, part: int, process: int, processes: int) -> slice:
+    size = config.batch_size // (processes * config.gradient_accumulation)
+    start = (part * processes + process) * size
+    return slice(start, start + size)
+
+
+def _loader(recipe: Recipe, first: int, process: int, processes: int) -> DataLoader:
+    """This process's examples for all steps from `first` on."""
+    config, dataset = recipe.train, recipe.make_dataset()
+    size = len(dataset)  # pyright: ignore[reportArgumentType]
+
+    def batches() -> Iterator[list[int]]:
+        for step in range(first, config.steps):
+            rows = rows_of(step, batch_size=config.batch_size, dataset_size=size, seed=config.seed)
+            for part in range(config.gradient_accumulation):
+                yield rows[_share(config, part, process, processes)]
+
+    return DataLoader(dataset, batch_sampler=_Batches(batches), num_workers=config.workers)
+
+
+class _Batches:
+    def __init__(self, make: Any):
+        self.make = make
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return self.make()
+
+
+def _check_finite(loss: float, norm: float, step: int, rate: float, path: Path) -> None:
+    for name, value in (("loss", loss), ("gradient's norm", norm)):
+        if not math.isfinite(value):
+            saved = (
+                f"the checkpoint of step {_step_of(path)} is kept" if path.exists() else "there is no checkpoint yet"
+            )
+            raise TrainingDivergedError(
+                f"the {name} is {value} at step {step} (learning rate {rate:.2g}); training stops here, {saved}."
+                " Usual causes: a learning rate too high, or NaN in the data"
+            )
+
+
+class _Log:
+    """log.csv: appended to; on resuming, what comes after the checkpoint is dropped."""
+
+    COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
+
+    def __init__(self, path: Path, first: int):
+        rows = []
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) < first]
+        self.path = path
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([self.COLUMNS, *rows])
+
+    def add(self, step: int, *values: float) -> None:
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerow([step, *(f"{value:.6g}" for value in values)])
+
+
+def save_checkpoint(
+    path: Path, recipe: Recipe, model: nn.Module, ema: EMA, optimizer: Any, *, step: int, seconds: float
+) -> None:
+    """Writes all that resuming needs as one file, in one piece or not at all.
+
+    Raises:
+        OSError: it cannot be written, for example because the disk is full; an earlier file at `path` is untouched.
+    """
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"ema.{name}": value for name, value in ema.model.state_dict().items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+    facts = {"step": step, "seconds": round(seconds, 1), "recipe": dataclasses.asdict(recipe)}
+    data = to_bytes({name: value.cpu().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)})
+    partial = path.with_suffix(".partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        kept = f"the one of step {_step_of(path)} is kept" if path.exists() else "there is none before it"
+        reason = error.strerror or str(error)
+        message = f"cannot write the checkpoint of step {step} ({len(data) / 1e6:.0f} MB) to {path}: {reason}; {kept}"
+        raise OSError(error.errno, message) from error
+
+
+def load_checkpoint(path: Path, recipe: Recipe, model: nn.Module, ema: EMA, optimizer: Any) -> dict[str, Any]:
+    """Puts a checkpoint's tensors where they belong; returns its step, seconds and recipe.
+
+    Raises:
+        ValueError: a damaged file, or one that another recipe or other settings have made.
+    """
+    facts = read_facts(path)
+    wanted, found = json.loads(json.dumps(dataclasses.asdict(recipe))), facts["recipe"]
+    if wanted["name"] != found["name"]:
+        raise ValueError(f"{path} is a checkpoint of the recipe {found['name']!r}, expected {wanted['name']!r}")
+    different = _differences(found, wanted)
+    if different:
+        raise ValueError(
+            f"{path} was made with other settings: {'; '.join(different)}; change them back, or start anew"
+        )
+    with safe_open(path, "pt") as file:
+        tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for prefix, target in (("model.", model), ("ema.", ema.model)):
+        target.load_state_dict(
+            {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+        )
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            moments.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    return facts
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """A checkpoint's step, seconds and recipe, without its tensors.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or no checkpoint of this library.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint at {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads(file.metadata()["facts"])
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no checkpoint, or is damaged ({error}): delete it to start anew") from error
+
+
+def _step_of(path: Path) -> int:
+    return int(read_facts(path)["step"])
+
+
+def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
+    """Where two nested dicts of settings differ: "train.steps is 10 there, 20 here"."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = sorted(found.keys() | wanted.keys())
+        return [
+            text
+            for key in keys
+            for text in _differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
+        ]
+    return [] if found == wanted else [f"{name} is {found} there, {wanted} here"]
