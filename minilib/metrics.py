@@ -31,3 +31,37 @@ def bootstrap_interval(
         .quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64, device=values.device))
     )
     return float(ends[0]), float(ends[1])
+
+
+def frechet_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -> float:
+    """Fréchet distance between Gaussians fitted to two sets of features (Heusel et al. 2017, eq. 6).
+
+    |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½). With few features it is too large, by about as much for every set of one
+    size: compare only numbers that were computed from equally many, and with that of two sets of real features.
+
+    Raises:
+        ValueError: fewer than two features in a set, or sets of different widths.
+    """
+    if len(first) < 2 or len(second) < 2 or first.shape[1:] != second.shape[1:]:
+        raise ValueError(f"expected two sets of features (n, d), got {tuple(first.shape)} and {tuple(second.shape)}")
+    first, second = first.double(), second.double()
+    difference = (first.mean(0) - second.mean(0)).square().sum()
+    covariances = torch.cov(first.T), torch.cov(second.T)
+    # The trace of a root is the sum of the roots of the eigenvalues, which are real and not negative here.
+    roots = torch.linalg.eigvals(covariances[0] @ covariances[1]).real.clamp(min=0).sqrt()
+    return float(difference + covariances[0].trace() + covariances[1].trace() - 2 * roots.sum())
+
+
+def energy_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -> float:
+    """2 E|X − Y| − E|X − X'| − E|Y − Y'| (Székely & Rizzo 2013): 0 if and only if two distributions are one.
+
+    The pairs of a point with itself are left out, so that equal distributions give 0 on average.
+
+    Raises:
+        ValueError: fewer than two points in a set, or sets of different widths.
+    """
+    if len(first) < 2 or len(second) < 2 or first.shape[1:] != second.shape[1:]:
+        raise ValueError(f"expected two sets of points (n, d), got {tuple(first.shape)} and {tuple(second.shape)}")
+    first, second = first.double(), second.double()
+    within = [torch.cdist(x, x).sum() / (len(x) * (len(x) - 1)) for x in (first, second)]
+    return float(2 * torch.cdist(first, second).mean() - within[0] - within[1])

@@ -101,7 +101,7 @@ class Recipe(ABC):
     def losses(self, model: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, " b"]:
         """The loss of each example of a batch, which holds its data and what was drawn for it."""
 
-    def preview(self, model: nn.Module, path: Path) -> None:
+    def preview(self, model: nn.Module, path: Path) -> None:  # noqa: B027  # optional
         """Saves a picture of what the averaged model can do by now, as `path`; nothing by default."""
 
 
@@ -188,7 +188,8 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
     parts = accelerator.num_processes * config.gradient_accumulation
     if config.batch_size % parts:
         raise ValueError(
-            f"expected batch_size to be divisible by {parts} (processes × gradient_accumulation), got {config.batch_size}"
+            f"expected batch_size to be divisible by {parts} (processes × gradient_accumulation),"
+            f" got {config.batch_size}"
         )
     if path.exists() and not resume:
         raise FileExistsError(
@@ -216,7 +217,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             drawn = recipe.draw(config.batch_size, _generator(config.seed, 2 * step + 1))
-            total, norm = torch.zeros((), device=accelerator.device), torch.zeros(())
+            total, norm, mean = torch.zeros((), device=accelerator.device), torch.zeros(()), math.nan
             for part in range(config.gradient_accumulation):
                 share = _share(config, part, accelerator.process_index, accelerator.num_processes)
                 batch = next(examples) | {name: value[share] for name, value in drawn.items()}

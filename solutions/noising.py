@@ -660,6 +660,8 @@ def test_thousand_steps(q_posterior):
 
 # %% [raw] withheld="q3"
 # minilib.diffusion.process.GaussianDiffusion.q_posterior
+# minilib.diffusion.samplers.ddpm
+# minilib.diffusion.samplers.ddim
 
 
 # %% mutant="factors change places" question="q3" says="factors of x0 and x_t have changed places"
@@ -922,6 +924,7 @@ def test_there_and_back(from_velocity):
 # %% [raw] withheld="q4"
 # minilib.diffusion.process.GaussianDiffusion.predict_x0
 # minilib.diffusion.process.GaussianDiffusion.predict_noise
+# minilib.diffusion.losses.prediction_target
 
 
 # %% mutant="x0 and noise change places" question="q4" says="return (x0, noise)"

@@ -1,4 +1,4 @@
-"""What a denoising network is trained to minimise (Ho et al. 2020, eq. 14; Nichol & Dhariwal 2021; Hang et al. 2023)."""
+"""What a denoising network is trained to minimise (Ho et al. 2020; Nichol & Dhariwal 2021; Hang et al. 2023)."""
 
 import math
 from typing import get_args

@@ -129,7 +129,7 @@ def ddim(
     Goes to the clean estimate and back to the next level with the *same* noise, where DDPM takes fresh noise.
 
     Args:
-        eta: share of fresh noise: 0 none (the start decides everything), 1 as much as `ddpm` with its posterior variance.
+        eta: share of fresh noise: 0 none (the start decides everything), 1 as much as `ddpm` (variance "posterior").
         denoise, process, x, times, generator, callback: as for `ddpm`.
     Raises:
         ValueError: times that do not fall within the process's, or an η outside [0, 1].

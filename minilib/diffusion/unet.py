@@ -96,7 +96,7 @@ class UNet(nn.Module):
         for level, out in enumerate(widths):
             last = level == len(widths) - 1
             ins = [width] + [out] * (config.layers_per_block - 1)
-            self.down_blocks.append(Block(config, ins, out, config.attention[level], "" if last else "down"))
+            self.down_blocks.append(DownBlock(config, ins, out, config.attention[level], "" if last else "down"))
             skips += [out] * (config.layers_per_block + (not last))
             width = out
         self.mid_block = MidBlock(config, width)
@@ -106,7 +106,7 @@ class UNet(nn.Module):
                 ins.append(width + skips.pop())
                 width = out
             attention = (config.up_attention or config.attention)[level]
-            self.up_blocks.append(Block(config, ins, out, attention, "up" if level else ""))
+            self.up_blocks.append(UpBlock(config, ins, out, attention, "up" if level else ""))
 
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], config.norm_eps)
         self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
@@ -131,18 +131,10 @@ class UNet(nn.Module):
         x = self.conv_in(x_t)
         skips = [x]
         for block in self.down_blocks:
-            for resnet, attention in zip(block.resnets, block.attentions, strict=True):
-                x = attention(resnet(x, embedding))
-                skips.append(x)
-            if block.resample is not None:
-                x = block.resample(x)
-                skips.append(x)
+            x = block(x, embedding, skips)
         x = self.mid_block(x, embedding)
         for block in self.up_blocks:
-            for resnet, attention in zip(block.resnets, block.attentions, strict=True):
-                x = attention(resnet(torch.cat([x, skips.pop()], dim=1), embedding))
-            if block.resample is not None:
-                x = block.resample(x)
+            x = block(x, embedding, skips)
         return self.conv_out(F.silu(self.conv_norm_out(x)))
 
     def _check(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> None:
@@ -261,6 +253,34 @@ class Block(nn.Module):
             SpatialAttention(config, out_channels) if attention else nn.Identity() for _ in in_channels
         )
         self.resample = Resample(config, out_channels, resample) if resample else None
+
+
+class DownBlock(Block):
+    """A resolution on the way down; what it computes is also put on top of the pile of skips."""
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], embedding: Float[Tensor, "b e"], skips: list[Tensor]
+    ) -> Float[Tensor, "b c2 h2 w2"]:
+        """x at half its size, except at the coarsest resolution; every result on the way is added to `skips`."""
+        for resnet, attention in zip(self.resnets, self.attentions, strict=True):
+            x = attention(resnet(x, embedding))
+            skips.append(x)
+        if self.resample is not None:
+            x = self.resample(x)
+            skips.append(x)
+        return x
+
+
+class UpBlock(Block):
+    """A resolution on the way up; each residual block also sees the topmost of the pile of skips."""
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], embedding: Float[Tensor, "b e"], skips: list[Tensor]
+    ) -> Float[Tensor, "b c2 h2 w2"]:
+        """x at double its size, except at the finest resolution; takes what it needs from the end of `skips`."""
+        for resnet, attention in zip(self.resnets, self.attentions, strict=True):
+            x = attention(resnet(torch.cat([x, skips.pop()], dim=1), embedding))
+        return x if self.resample is None else self.resample(x)
 
 
 class Resample(nn.Module):

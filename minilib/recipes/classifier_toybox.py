@@ -14,7 +14,9 @@ from minilib.training import Recipe, TrainConfig
 
 
 class ToyClassifier(nn.Module):
-    """A residual network (He et al. 2016) for pictures of 32 pixels; its features are the space of the Fréchet distance.
+    """A residual network (He et al. 2016) for pictures of 32 pixels.
+
+    Its features are the space in which Fréchet distances are measured.
 
     Args:
         widths: channels at 16, 8 and 4 pixels.

@@ -1,6 +1,5 @@
 """The course's first model: a class-conditional diffusion model of toys at 32 pixels."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

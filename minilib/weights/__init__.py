@@ -14,8 +14,6 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from minilib.errors import unknown_name
-
 if TYPE_CHECKING:
     from minilib.training import Recipe
 
