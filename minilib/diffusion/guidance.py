@@ -45,7 +45,7 @@ def make_denoiser(
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
         if labels is None:
             prediction = model(x_t, t)
-        elif guidance_scale == 1.0:
+        elif guidance_scale == 1.0 or null_label is None:
             prediction = model(x_t, t, labels)
         else:
             both = torch.cat([labels, torch.full_like(labels, null_label)])

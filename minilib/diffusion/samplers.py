@@ -141,8 +141,11 @@ def ddim(
     for i, t in enumerate(times.to(x.device)):
         x0 = denoise(x, t.expand(len(x)))
         noise = (x - signal[i] * x0) / sigma[i]
-        fresh = eta * sigma[i + 1] / sigma[i] * (-torch.expm1(2 * (log_signal[i] - log_signal[i + 1]))).sqrt()
-        x_prev = signal[i + 1] * x0 + (sigma[i + 1] ** 2 - fresh**2).clamp(min=0).sqrt() * noise
+        share, log_alpha = sigma[i + 1] / sigma[i], 2 * (log_signal[i] - log_signal[i + 1])
+        fresh = eta * share * (-torch.expm1(log_alpha)).sqrt()
+        # √(1−ᾱ_s − fresh²), without taking two numbers apart that are nearly equal where ᾱ_t is small and η is 1
+        kept = sigma[i + 1] * (1 - eta**2 + eta**2 * share**2 * torch.exp(log_alpha)).sqrt()
+        x_prev = signal[i + 1] * x0 + kept * noise
         if eta > 0 and i + 1 < len(times):
             x_prev = x_prev + fresh * _noise_like(x, generator)
         x = _report(callback, i, t, x, x0, x_prev)

@@ -4,28 +4,17 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
+from scheduler_tools import CLOSE, THEIR_NAMES, in_float64
 
 from minilib.diffusion import schedules
 from minilib.diffusion.process import GaussianDiffusion
-
-NAMES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
-NAME_OF = {theirs: ours for ours, theirs in NAMES.items()}
-CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @pytest.fixture(params=[("linear", 1000), ("cosine", 1000), ("linear", 50), ("cosine", 50)], ids=str)
 def twins(request):
     name, num_steps = request.param
-    theirs = DDPMScheduler(num_train_timesteps=num_steps, beta_schedule=NAMES[name], clip_sample=False)
+    theirs = DDPMScheduler(num_train_timesteps=num_steps, beta_schedule=THEIR_NAMES[name], clip_sample=False)
     return GaussianDiffusion(schedules.make_betas(name, num_steps)), theirs
-
-
-def in_float64(scheduler: DDPMScheduler) -> None:
-    """Their table is float32, where 1 − ᾱ_t loses four digits early on; in float64 the formulas can be compared."""
-    config = scheduler.config
-    scheduler.betas = schedules.make_betas(NAME_OF[config["beta_schedule"]], config["num_train_timesteps"])
-    scheduler.alphas, scheduler.alphas_cumprod = 1.0 - scheduler.betas, schedules.alphas_cumprod(scheduler.betas)
-    scheduler.one = torch.tensor(1.0, dtype=torch.float64)
 
 
 @pytest.fixture

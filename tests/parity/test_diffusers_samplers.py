@@ -1,0 +1,134 @@
+"""Every sampler walks as diffusers' scheduler of the same name, all the way from noise to data, float32, 1e-5."""
+
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+)
+from scheduler_tools import CLOSE, THEIR_NAMES, in_float64
+
+from minilib.diffusion import samplers, schedules
+from minilib.diffusion.guidance import make_denoiser
+from minilib.diffusion.mixture import GaussianMixture
+from minilib.diffusion.process import GaussianDiffusion
+
+STEPS = 1000
+KINDS = ["epsilon", "sample", "v_prediction"]
+SPACINGS = ["leading", "trailing"]
+CASES = [(schedule, kind, spacing) for schedule in THEIR_NAMES for kind in KINDS for spacing in SPACINGS]
+PROCESSES = {name: GaussianDiffusion(schedules.make_betas(name, STEPS)) for name in THEIR_NAMES}
+MIXTURE = GaussianMixture(
+    torch.tensor([[0.8, -0.5, 0.3], [-0.6, 0.9, 0.1], [0.1, -0.2, -0.9]]), torch.tensor([0.3, 0.5, 0.4])
+)
+START = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
+
+
+def model_of(process, kind):
+    """The perfect network of the mixture, predicting `kind`."""
+
+    def model(x_t, t):
+        x0 = MIXTURE.x0(process, x_t, t)
+        return {
+            "epsilon": process.predict_noise,
+            "sample": process.predict_x0,
+            "v_prediction": process.predict_velocity,
+        }[kind](x0, x_t, t, prediction_type="sample")
+
+    return model
+
+
+def our_walk(sampler, schedule, kind, times, **options):
+    process, states = PROCESSES[schedule], []
+    denoise = make_denoiser(model_of(process, kind), process, prediction_type=kind, clip=False)
+    sampler(denoise, process, START, times, callback=lambda step: states.append(step.x_prev), **options)
+    return torch.stack(states)
+
+
+def their_scheduler(kind_of, schedule, kind, **options):
+    scheduler = kind_of(num_train_timesteps=STEPS, beta_schedule=THEIR_NAMES[schedule], prediction_type=kind, **options)
+    in_float64(scheduler)
+    return scheduler
+
+
+def their_walk(scheduler, schedule, kind, **options):
+    x, model, states = START, model_of(PROCESSES[schedule], kind), []
+    for t in scheduler.timesteps:
+        prediction = model(x, t.expand(len(x)))
+        x = scheduler.step(prediction, t, x, **options).prev_sample.float()
+        states.append(x)
+    return torch.stack(states)
+
+
+def seeded():
+    return torch.Generator().manual_seed(1)
+
+
+def assert_same_walk(ours, theirs):
+    torch.testing.assert_close(ours, theirs, **CLOSE)
+
+
+@pytest.mark.parametrize("num_steps", [5, 25])
+@pytest.mark.parametrize(("schedule", "kind", "spacing"), CASES)
+class TestStepCounts:
+    def test_ddpm(self, schedule, kind, spacing, num_steps):
+        times = samplers.sampling_times(STEPS, num_steps, spacing=spacing)
+        scheduler = their_scheduler(DDPMScheduler, schedule, kind, clip_sample=False, timestep_spacing=spacing)
+        scheduler.set_timesteps(num_steps)
+        assert torch.equal(scheduler.timesteps, times)
+        ours = our_walk(samplers.ddpm, schedule, kind, times, generator=seeded())
+        theirs = their_walk(scheduler, schedule, kind, generator=seeded())
+        assert_same_walk(ours, theirs)
+
+    @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+    def test_ddim(self, schedule, kind, spacing, num_steps, eta):
+        times = samplers.sampling_times(STEPS, num_steps, spacing=spacing)
+        scheduler = their_scheduler(DDIMScheduler, schedule, kind, clip_sample=False, timestep_spacing=spacing)
+        scheduler.set_timesteps(num_steps)
+        assert torch.equal(scheduler.timesteps, times)
+        ours = our_walk(samplers.ddim, schedule, kind, times, eta=eta, generator=seeded())
+        theirs = their_walk(scheduler, schedule, kind, eta=eta, generator=seeded())
+        assert_same_walk(ours, theirs)
+
+    def test_dpm_solver_pp_2m(self, schedule, kind, spacing, num_steps):
+        times = samplers.sampling_times(STEPS, num_steps, spacing=spacing)
+        scheduler = their_scheduler(DPMSolverMultistepScheduler, schedule, kind, final_sigmas_type="zero")
+        scheduler.set_timesteps(timesteps=times.tolist())
+        ours = our_walk(samplers.dpm_solver_pp_2m, schedule, kind, times)
+        assert_same_walk(ours, their_walk(scheduler, schedule, kind))
+
+
+# Their cosine walk starts at σ = 2 · 10⁴, too far out for float32 to keep five digits: the linear one is compared.
+@pytest.mark.parametrize("num_steps", [5, 25])
+@pytest.mark.parametrize(("kind", "spacing"), [(kind, spacing) for kind in KINDS for spacing in SPACINGS])
+class TestKarrasVariables:
+    def test_euler(self, kind, spacing, num_steps):
+        check_karras(samplers.euler, EulerDiscreteScheduler, "linear", kind, spacing, num_steps)
+
+    def test_heun(self, kind, spacing, num_steps):
+        # Their Heun takes no prediction of x_0; as noise it is the same walk.
+        their_kind = "epsilon" if kind == "sample" else kind
+        check_karras(samplers.heun, HeunDiscreteScheduler, "linear", kind, spacing, num_steps, their_kind)
+
+
+def check_karras(sampler, kind_of, schedule, kind, spacing, num_steps, their_kind=None):
+    """Walks in y = x/√ᾱ; compared as x, where both ends of the schedule are about 1."""
+    their_kind = their_kind or kind
+    process, model = PROCESSES[schedule], model_of(PROCESSES[schedule], their_kind)
+    times = samplers.sampling_times(STEPS, num_steps, spacing=spacing)
+    scheduler = their_scheduler(kind_of, schedule, their_kind, timestep_spacing=spacing)
+    scheduler.set_timesteps(num_steps)
+    assert scheduler.timesteps.unique().flip(0).tolist() == times.tolist()
+    signal = torch.cat([process.alphas_cumprod[times].sqrt(), torch.ones(1)])
+    y, states, sigmas = START / signal[0], [], scheduler.sigmas
+    for i, t in enumerate(scheduler.timesteps):
+        prediction = model(scheduler.scale_model_input(y, t), t.long().expand(len(y)))
+        y = scheduler.step(prediction, t, y).prev_sample
+        if i + 1 == len(scheduler.timesteps) or sampler is samplers.euler or i % 2 == 1:
+            states.append(y)  # Heun's odd calls are its corrections
+    theirs = torch.stack(states) * signal[1:, None, None]
+    assert len(sigmas) == len(scheduler.timesteps) + 1
+    assert_same_walk(our_walk(sampler, schedule, kind, times), theirs)

@@ -1,0 +1,136 @@
+"""The training loop: exact after kill -9, exact in parts, and it stops before it spoils anything."""
+
+import dataclasses
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from minilib import training
+from minilib.training import Recipe, TrainConfig, TrainingDivergedError, ema_decay_at, rows_of, train
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Line(Recipe):
+    """Fits a line to noisy points; pauses so that a test can kill it, or breaks at a step."""
+
+    name: str = "line"
+    nan_at: float = -1.0
+
+    def make_model(self):
+        return nn.Linear(3, 1)
+
+    def make_dataset(self):
+        x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+        return [{"x": row, "y": row.sum()} for row in x]
+
+    def draw(self, batch_size, generator):
+        return {"noise": torch.randn(batch_size, generator=generator)}
+
+    def losses(self, model, batch):
+        wrong = (model(batch["x"])[:, 0] - batch["y"] - 0.1 * batch["noise"]).square()
+        Line.calls += 1
+        return wrong * float("nan") if Line.calls > self.nan_at >= 0 else wrong
+
+
+Line.calls = 0
+
+
+def config(**changes):
+    plain = {"steps": 30, "batch_size": 8, "learning_rate": 0.01, "warmup_steps": 5, "checkpoint_every": 5}
+    return TrainConfig(**{**plain, **changes})
+
+
+def line(nan_at=-1.0, **changes):
+    Line.calls = 0
+    return Line(train=config(**changes), nan_at=nan_at)
+
+
+def weights(model):
+    return torch.cat([parameter.flatten() for parameter in model.parameters()])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_training as tests
+class Killed(tests.Line):
+    def losses(self, model, batch):
+        if tests.Line.calls == 17:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().losses(model, batch)
+tests.train(Killed(train=tests.config()), Path(sys.argv[1]))
+"""
+
+
+def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
+    whole = train(line(), tmp_path / "whole")
+    command = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent)), str(tmp_path / "killed")]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
+    assert training.read_facts(tmp_path / "killed" / training.CHECKPOINT)["step"] == 15
+    resumed = train(line(), tmp_path / "killed", resume=True)
+    assert torch.equal(weights(whole), weights(resumed))
+    logs = [(tmp_path / run / training.LOG).read_text().splitlines() for run in ("whole", "killed")]
+    without_seconds = [[row.rsplit(",", 1)[0] for row in log] for log in logs]
+    assert without_seconds[0] == without_seconds[1] and len(logs[0]) == 31
+
+
+def test_parts_of_a_batch_are_the_batch(tmp_path):
+    whole = train(line(), tmp_path / "whole")
+    parts = train(line(gradient_accumulation=2), tmp_path / "parts")
+    torch.testing.assert_close(weights(whole), weights(parts), rtol=1e-6, atol=1e-6)
+
+
+def test_nan_stops_the_run_and_keeps_the_checkpoint(tmp_path):
+    with pytest.raises(TrainingDivergedError, match=r"loss is nan at step 12 .*checkpoint of step 10 is kept"):
+        train(line(nan_at=12), tmp_path)
+    assert training.read_facts(tmp_path / training.CHECKPOINT)["step"] == 10
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    train(line(steps=5), tmp_path)
+    path = tmp_path / training.CHECKPOINT
+    before = path.read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(training.os, "fsync", full)
+    recipe = line(steps=5)
+    model = recipe.make_model()
+    with pytest.raises(OSError, match=r"step 6 .*No space left.*step 5 is kept"):
+        ema, optimizer = training.EMA(model, 0.9), torch.optim.AdamW(model.parameters())
+        training.save_checkpoint(path, recipe, model, ema, optimizer, step=6, seconds=1.0)
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_checkpoints_of_other_runs_are_refused(tmp_path):
+    train(line(steps=5), tmp_path)
+    with pytest.raises(FileExistsError, match="holds a run at step 5: go on with --resume"):
+        train(line(steps=5), tmp_path)
+    with pytest.raises(ValueError, match=r"other settings: train.learning_rate is 0.01 there, 0.02 here"):
+        train(line(steps=5, learning_rate=0.02), tmp_path, resume=True)
+    with pytest.raises(ValueError, match="recipe 'line', expected 'other'"):
+        train(dataclasses.replace(line(steps=5), name="other"), tmp_path, resume=True)
+    path = tmp_path / training.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match="is damaged"):
+        train(line(steps=5), tmp_path, resume=True)
+
+
+def test_every_example_once_a_pass():
+    rows = [row for step in range(10) for row in rows_of(step, batch_size=8, dataset_size=40, seed=3)]
+    assert sorted(rows[:40]) == sorted(rows[40:]) == list(range(40))
+    assert rows[:40] != rows[40:]
+
+
+def test_average_has_a_ramp():
+    assert [ema_decay_at(step, 0.5) for step in (0, 7, 8, 1000)] == [0.1, 8 / 17, 0.5, 0.5]
