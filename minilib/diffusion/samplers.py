@@ -202,7 +202,8 @@ def euler(
     y = x / signal[0]
     for i, t in enumerate(times.to(x.device)):
         x0 = denoise(signal[i] * y, t.expand(len(x)))
-        y_prev = y + (s[i + 1] - s[i]) * (y - x0) / s[i]
+        # y + (s' − s)(y − x̂_0)/s, without taking apart two numbers that are nearly equal where s is large
+        y_prev = x0 + s[i + 1] / s[i] * (y - x0)
         _report(callback, i, t, signal[i] * y, x0, signal[i + 1] * y_prev)
         y = y_prev
     return y
