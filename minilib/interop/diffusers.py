@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -110,6 +111,30 @@ def unet_to_diffusers(unet: UNet, *, sample_size: int = 32) -> Any:
     )
     model.load_state_dict({_renamed(name, THEIR_NAMES): value for name, value in unet.state_dict().items()})
     return model.eval()
+
+
+def load_ddpm(source: str) -> tuple[UNet, GaussianDiffusion, PredictionType]:
+    """A published diffusion model in pixel space, such as "google/ddpm-cifar10-32".
+
+    Args:
+        source: its name on the hub, or a folder of the same layout: config.json, the weights, scheduler_config.json.
+    Returns:
+        The network, the process it was trained with, and what it predicts.
+    Raises:
+        OSError: no such folder, or no such name and no network.
+        ValueError: a setting this library does not have, or weights that do not fit.
+    """
+    diffusers = require("diffusers", extra="pretrained")
+    hub = require("huggingface_hub", extra="pretrained")
+    if not Path(source).is_dir() and not isinstance(hub.try_to_load_from_cache(source, "config.json"), str):
+        try:  # asked once: fetching would try again for more than a minute
+            hub.HfApi().model_info(source, timeout=10)
+        except Exception as error:
+            raise OSError(f"{source!r} is no folder here, and the hub does not give it: {error}") from error
+    model = diffusers.UNet2DModel.from_pretrained(source)
+    scheduler = diffusers.DDPMScheduler.from_pretrained(source)
+    unet = unet_from_diffusers(model.config, model.state_dict())
+    return unet, GaussianDiffusion(scheduler.betas.double()), scheduler.config.prediction_type
 
 
 def to_ddpm_pipeline(

@@ -105,6 +105,11 @@ def save_trained(recipe: "Recipe", model: nn.Module, folder: Path) -> Path:
     return path
 
 
+def read_card(path: Path) -> dict[str, Any]:
+    """A card, as `write_card` wrote it."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
     """Writes a card as JSON."""
     path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
@@ -112,7 +117,7 @@ def write_card(path: Path, card: Mapping[str, Any]) -> None:
 
 def _checked(path: Path) -> tuple[dict[str, Any], bytes]:
     """A card and the bytes of its weights."""
-    card, weights = json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".safetensors")
+    card, weights = read_card(path), path.with_suffix(".safetensors")
     if not weights.is_file():
         raise FileNotFoundError(f"{path.name} describes {weights.name}, which is missing from {path.parent}")
     data = weights.read_bytes()

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from diffusers import UNet2DModel
+from diffusers import DDPMScheduler, UNet2DModel
 
 from minilib.diffusion.guidance import make_denoiser
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.samplers import ddpm, sampling_times
 from minilib.diffusion.schedules import make_betas
 from minilib.diffusion.unet import UNet, UNetConfig, record_attention
-from minilib.interop.diffusers import to_ddpm_pipeline, unet_from_diffusers, unet_to_diffusers
+from minilib.interop.diffusers import load_ddpm, to_ddpm_pipeline, unet_from_diffusers, unet_to_diffusers
 
 SMALL = {"block_out_channels": (32, 64), "layers_per_block": 1, "norm_num_groups": 8}
 MIXED = {
@@ -120,3 +120,22 @@ def test_pipeline_draws_what_our_sampler_draws():
     ours = ddpm(denoise, process, noise, sampling_times(20, 20), generator=generator)
     found = (ours / 2 + 0.5).clamp(0, 1).movedim(1, -1)
     torch.testing.assert_close(found, torch.from_numpy(drawn), rtol=1e-4, atol=1e-4)
+
+
+def test_a_published_model_loads_from_its_folder(tmp_path):
+    """A stand-in with random weights, in the layout of google/ddpm-cifar10-32 on the hub."""
+    settings = {"beta_schedule": "linear", "variance_type": "fixed_large", "prediction_type": "epsilon"}
+    theirs = UNet2DModel(**CONFIGS["as the original DDPM"])
+    theirs.save_pretrained(tmp_path)
+    DDPMScheduler(**settings).save_pretrained(tmp_path)
+    unet, process, prediction_type = load_ddpm(str(tmp_path))
+    x, t, _ = inputs(theirs)
+    with torch.no_grad():
+        torch.testing.assert_close(unet(x, t), theirs(x, t).sample, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(process.betas, make_betas("linear").float(), rtol=1e-5, atol=0)
+    assert prediction_type == "epsilon"
+
+
+def test_a_hub_that_cannot_be_reached_is_one_error_at_once():
+    with pytest.raises(OSError, match="'nobody/nothing' is no folder here, and the hub does not give it"):
+        load_ddpm("nobody/nothing")

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
+from diffusers.training_utils import EMAModel
 from torch import nn
 
 from minilib import training
+from minilib.train import with_settings
 from minilib.training import Recipe, TrainConfig, TrainingDivergedError, ema_decay_at, rows_of, train
 
 
@@ -86,6 +89,97 @@ def test_parts_of_a_batch_are_the_batch(tmp_path):
     whole = train(line(), tmp_path / "whole")
     parts = train(line(gradient_accumulation=2), tmp_path / "parts")
     torch.testing.assert_close(weights(whole), weights(parts), rtol=1e-6, atol=1e-6)
+
+
+TWO = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_training as tests
+tests.train(tests.line(), Path(sys.argv[1]))
+"""
+
+
+def test_two_processes_compute_what_one_does(tmp_path):
+    whole = train(line(), tmp_path / "one")
+    script = tmp_path / "two.py"
+    script.write_text(TWO.format(tests=str(Path(__file__).parent)))
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    options = ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    done = subprocess.run(
+        [*launch, *options, str(script), str(tmp_path / "two")], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    recipe = line()
+    model = recipe.make_model()
+    ema, optimizer = training.EMA(model, 0.9), torch.optim.AdamW(model.parameters())
+    training.load_checkpoint(tmp_path / "two" / training.CHECKPOINT, recipe, model, ema, optimizer)
+    torch.testing.assert_close(weights(ema.model), weights(whole), rtol=1e-6, atol=1e-6)
+    losses = [
+        [float(row.split(",")[1]) for row in (tmp_path / run / training.LOG).read_text().splitlines()[1:]]
+        for run in ("one", "two")
+    ]
+    torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture
+def fresh_accelerator():
+    """Accelerate fixes the precision of a process with its first run."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_half_precision_trains_and_keeps_its_weights_in_full(tmp_path, fresh_accelerator):
+    full = train(line(steps=200), tmp_path / "full")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    half = train(line(steps=200, mixed_precision="bf16"), tmp_path / "half")
+    assert all(parameter.dtype == torch.float32 for parameter in half.parameters())
+    assert not torch.equal(weights(full), weights(half))  # it was not computed in float32 after all
+    torch.testing.assert_close(weights(full), weights(half), rtol=0.05, atol=0.05)
+
+
+def test_learning_rate_rises_on_a_line_and_falls_like_a_half_cosine():
+    settings = config(steps=105, warmup_steps=5, learning_rate=1.0)
+    rates = [training.learning_rate_at(step, settings) for step in (0, 4, 5, 55, 104)]
+    assert rates[:3] == [0.2, 1.0, 1.0]
+    assert rates[3] == pytest.approx(0.5) and 0 < rates[4] < 1e-3
+
+
+def test_averaged_weights_are_those_of_diffusers():
+    torch.manual_seed(0)
+    model = nn.Linear(5, 4)
+    ours = training.EMA(model, 0.99)
+    theirs = EMAModel(model.parameters(), decay=0.99)
+    for step in range(50):
+        with torch.no_grad():
+            model.weight += torch.randn(4, 5)
+        ours.update(model, step)
+        theirs.step(model.parameters())
+    for mine, other in zip(ours.model.parameters(), theirs.shadow_params, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5)
+
+
+def test_settings_keep_their_types_and_unknown_ones_are_named():
+    recipe = with_settings(line(), ["train.steps=7", "train.learning_rate=1e-3", "train.mixed_precision=bf16"])
+    assert (recipe.train.steps, recipe.train.learning_rate, recipe.train.mixed_precision) == (7, 1e-3, "bf16")
+    for setting, message in {
+        "steps": "expected name=value",
+        "train.stops=7": "steps",
+        "train.steps=many": "train.steps=many",
+        "train=1": "cannot be set here",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            with_settings(line(), [setting])
 
 
 def test_nan_stops_the_run_and_keeps_the_checkpoint(tmp_path):
