@@ -195,6 +195,7 @@ class ResnetBlock(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.conv_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
+        nn.init.zeros_(self.conv2.weight)  # a new block adds nothing yet, as in the original DDPM
 
     def forward(self, x: Float[Tensor, "b c h w"], embedding: Float[Tensor, "b e"]) -> Float[Tensor, "b c2 h w"]:
         """x plus what the block has to add."""
@@ -217,6 +218,7 @@ class SpatialAttention(nn.Module):
         self.num_heads = channels // (config.attention_head_dim or channels)
         self.group_norm = nn.GroupNorm(config.norm_num_groups, channels, config.norm_eps) if normalise else None
         self.to_q, self.to_k, self.to_v, self.to_out = (nn.Linear(channels, channels) for _ in range(4))
+        nn.init.zeros_(self.to_out.weight)
         self.record: list[Tensor] | None = None
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -284,13 +286,21 @@ class UpBlock(Block):
 
 
 class Resample(nn.Module):
-    """Halves the resolution by a convolution with stride 2, or doubles it by repeating pixels and a convolution."""
+    """Halves the resolution by a convolution with stride 2, or doubles it by repeating pixels and a convolution.
+
+    Either convolution begins as a small blur of each channel: averaging is what tells a colour from noise, and learning
+    to average, through several halvings, takes a network that begins with random filters most of a short training.
+    """
 
     def __init__(self, config: UNetConfig, channels: int, direction: Literal["down", "up"]):
         super().__init__()
         self.up, self.pad = direction == "up", config.downsample_padding == 0
         stride, padding = (1, 1) if self.up else (2, config.downsample_padding)
         self.conv = nn.Conv2d(channels, channels, 3, stride=stride, padding=padding)
+        blur = torch.tensor([0.25, 0.5, 0.25])
+        nn.init.dirac_(self.conv.weight)
+        with torch.no_grad():
+            self.conv.weight.copy_(self.conv.weight.sum((2, 3), keepdim=True) * blur[:, None] * blur)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
         """x at half or double its height and width."""

@@ -130,7 +130,8 @@ def load_ddpm(source: str) -> tuple[UNet, GaussianDiffusion, PredictionType]:
         try:  # asked once: fetching would try again for more than a minute
             hub.HfApi().model_info(source, timeout=10)
         except Exception as error:
-            raise OSError(f"{source!r} is no folder here, and the hub does not give it: {error}") from error
+            reason = type(error).__name__
+            raise OSError(f"{source!r} is no folder here, and the hub does not give it ({reason})") from error
     model = diffusers.UNet2DModel.from_pretrained(source)
     scheduler = diffusers.DDPMScheduler.from_pretrained(source)
     unet = unet_from_diffusers(model.config, model.state_dict())

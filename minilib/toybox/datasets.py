@@ -114,10 +114,11 @@ class ToyViews(_Rendered):
     Args:
         split: "train", "validation" or "test": disjoint ranges of toys.
         num_toys: how many toys.
-        views_per_toy: how many cameras for each; azimuth uniform, elevation uniform in `elevation`.
+        views_per_toy: how many cameras for each, uniform in `azimuth` and `elevation`.
         image_size: width and height in pixels.
         supersample: rays a pixel, each way.
         elevation: lowest and highest camera in radians above the horizon.
+        azimuth: of the camera, in radians from the toy's front, counted towards its left.
         distance: of the camera from the toy's centre, in world units.
         fields: what to keep; names of FIELDS.
         first: number of the split's first toy to use.
@@ -136,6 +137,7 @@ class ToyViews(_Rendered):
         image_size: int = 64,
         supersample: int = 2,
         elevation: tuple[float, float] = (math.radians(-5), math.radians(55)),
+        azimuth: tuple[float, float] = (-math.pi, math.pi),
         distance: float = 2.9,
         fields: Sequence[str] = ("rgb", "alpha", "camera_to_world", "intrinsics", "caption"),
         first: int = 0,
@@ -144,12 +146,13 @@ class ToyViews(_Rendered):
         if views_per_toy < 1:
             raise ValueError(f"expected views_per_toy >= 1, got {views_per_toy}")
         self.views_per_toy, self.image_size, self.supersample = views_per_toy, image_size, supersample
-        self.elevation, self.distance = elevation, distance
+        self.elevation, self.azimuth, self.distance = elevation, azimuth, distance
         settings = {
             "views": views_per_toy,
             "size": image_size,
             "supersample": supersample,
             "elevation": list(elevation),
+            "azimuth": list(azimuth),
             "distance": distance,
         }
         super().__init__("toy-views", split, num_toys, first, fields, settings, cache)
@@ -165,7 +168,7 @@ class ToyViews(_Rendered):
     def camera(self, seed: int, number: int) -> Camera:
         """The camera of a toy's view."""
         dice = Dice("view", VERSION, seed, number)
-        return orbit(dice.between(-math.pi, math.pi), dice.between(*self.elevation), self.distance)
+        return orbit(dice.between(*self.azimuth), dice.between(*self.elevation), self.distance)
 
     def _render(self, seed: int, only: int | None) -> tuple[list[View], dict[str, np.ndarray]]:
         toy = make_toy(seed)

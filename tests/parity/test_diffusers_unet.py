@@ -86,7 +86,27 @@ def test_attention_names_of_old_checkpoints():
 def small_unet():
     torch.manual_seed(0)
     config = UNetConfig(**SMALL, attention=(False, True), num_class_embeds=4, attention_head_dim=32)
-    return UNet(config).eval()
+    unet = UNet(config).eval()
+    for parameter in unet.parameters():  # some layers start at zero
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    return unet
+
+
+@torch.no_grad()
+def test_a_new_network_blurs_and_adds_nothing():
+    """Halving and doubling begin as a blur of each channel; residual blocks and attention as nothing."""
+    torch.manual_seed(0)
+    unet = UNet(UNetConfig(**SMALL, attention=(False, True)))
+    x = torch.randn(2, 32, 16, 16)
+    kernel = torch.tensor([0.25, 0.5, 0.25])
+    blurred = torch.nn.functional.conv2d(
+        x, (kernel[:, None] * kernel).expand(32, 1, 3, 3), stride=2, padding=1, groups=32
+    )
+    half = unet.down_blocks[0].resample
+    torch.testing.assert_close(half(x) - half.conv.bias[:, None, None], blurred, rtol=1e-5, atol=1e-5)
+    block = unet.down_blocks[0].resnets[0]
+    added = block(x, torch.randn(2, 128)) - x
+    torch.testing.assert_close(added, block.conv2.bias[:, None, None].expand_as(added), rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
