@@ -93,7 +93,7 @@ def evaluate_ddpm(
     model: Any,
     *,
     agreement_samples: int = 600,
-    distance_samples: int = 120,
+    distance_samples: int = 60,
     guidance_samples: int = 200,
 ) -> dict[str, Any]:
     """Are the drawn toys what was asked for, how far are they from real ones at each number of steps, are they copies?
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m minilib.evaluate", description=__doc__)
     parser.add_argument("name", choices=sorted(EVALUATIONS), help="the recipe")
     parser.add_argument("--from", dest="folder", type=Path, help="where it was trained; default: what ships")
-    parser.add_argument("--ship", action="store_true", help="copy weights and card to those that ship")
+    parser.add_argument("--ship", action="store_true", help="copy weights and card to those that ship, with a picture")
     options = parser.parse_args(arguments)
     folder = options.folder or FOLDER
     recipe, model = load_trained(options.name, folder)
@@ -192,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.ship and folder != FOLDER:
         for suffix in (".safetensors", ".json"):
             shutil.copy(path.with_suffix(suffix), FOLDER)
+        recipe.preview(model, FOLDER / f"{options.name}.png")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The judge of generated toys: a small classifier that the generator has never met, trained on other toys."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -8,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from minilib.recipes.toys32 import toys32
 from minilib.toybox.catalog import CATEGORIES
+from minilib.toybox.datasets import ToyViews
 from minilib.training import Recipe, TrainConfig
 
 
@@ -79,8 +80,16 @@ class ClassifierToybox(Recipe):
         return ToyClassifier().to(memory_format=torch.channels_last)
 
     def make_dataset(self) -> Dataset:
-        """Pictures with the number of their category."""
-        return toys32("train", num_toys=self.num_toys, first=self.first)
+        """Pictures from all sides, with the number of their category."""
+        return ToyViews(
+            "train",
+            num_toys=self.num_toys,
+            first=self.first,
+            views_per_toy=8,
+            image_size=32,
+            elevation=(math.radians(5), math.radians(40)),
+            fields=("rgb",),
+        )
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Shifts by up to two pixels each way, against learning the exact position."""

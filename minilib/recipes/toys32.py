@@ -6,15 +6,15 @@ from minilib.toybox.datasets import ToyViews
 
 
 def toys32(split: str, *, num_toys: int, first: int = 0, cache: bool = True) -> ToyViews:
-    """Eight views of each toy at 32 pixels, from 5° to 40° above the horizon; arguments and errors as `ToyViews`."""
-    elevation = (math.radians(5), math.radians(40))
+    """Eight views of each toy at 32 pixels, from about the front; arguments and errors as `ToyViews`."""
     return ToyViews(
         split,
         num_toys=num_toys,
         first=first,
         views_per_toy=8,
         image_size=32,
-        elevation=elevation,
+        elevation=(math.radians(10), math.radians(30)),
+        azimuth=(math.radians(-45), math.radians(45)),
         fields=("rgb",),
         cache=cache,
     )

@@ -1,0 +1,114 @@
+"""What the card of `ddpm-toybox` says, measured again from the shipped weights with other seeds."""
+
+import time
+
+import pytest
+import torch
+
+from minilib.diffusion.samplers import ddpm
+from minilib.evaluate import (
+    distance_metric,
+    draw,
+    evaluate_classifier,
+    even_labels,
+    held_out_toys,
+    in_parts,
+    judge_and_reference,
+    nearest,
+)
+from minilib.interop.diffusers import to_ddpm_pipeline
+from minilib.metrics import bootstrap_interval
+from minilib.weights import cards, load_trained
+
+SEED = 77
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_trained("ddpm-toybox")
+
+
+@pytest.fixture(scope="module")
+def judged():
+    return judge_and_reference()
+
+
+@pytest.fixture(scope="module")
+def guided(shipped):
+    labels = even_labels(200)
+    return labels, draw(*shipped, labels, seed=SEED)
+
+
+def test_sizes_are_as_promised(shipped):
+    card = cards()["ddpm-toybox"]
+    assert card["parameters"] == sum(p.numel() for p in shipped[1].parameters()) <= 5_000_000
+    assert card["minutes"] <= 120
+
+
+def test_the_judge_knows_real_toys():
+    accuracy = evaluate_classifier(*load_trained("classifier-toybox"), num_toys=200)["accuracy"]
+    assert accuracy["ci95"][0] >= 0.97
+
+
+def test_toys_are_what_was_asked_for(guided, judged):
+    labels, images = guided
+    right = (in_parts(judged[0], images).argmax(1) == labels).float()
+    assert right.mean() >= 0.9
+    assert bootstrap_interval(right)[0] > 0.85
+
+
+def test_sixteen_toys_in_six_seconds(shipped):
+    started = time.perf_counter()
+    draw(*shipped, even_labels(16))
+    assert time.perf_counter() - started <= 6
+
+
+def test_toys_are_no_copies(shipped, guided):
+    _, images = guided
+    new, _ = held_out_toys(100, first=1000)
+    train = shipped[0].make_dataset()
+    drawn, real = nearest(images, train), nearest(new[::8], train)
+    assert drawn.min() > 0.2 * real.median()
+    assert bootstrap_interval(drawn)[0] > 0.7 * real.mean()
+
+
+def test_real_toys_are_nearer_to_real_toys_than_drawn_ones(shipped, judged):
+    judge, reference = judged
+    real, _ = held_out_toys(100, first=1000)
+    drawn = draw(*shipped, even_labels(100), guidance_scale=1.0, seed=SEED)
+    floor = distance_metric(in_parts(judge.features, real[::8]), reference)
+    assert floor["value"] < distance_metric(in_parts(judge.features, drawn), reference)["value"]
+
+
+def test_guidance_costs_variety(shipped, judged, guided):
+    labels, _ = guided
+    judge, _ = judged
+    some = labels[:100]
+    variety = []
+    for scale in (1.0, 4.0):
+        features = in_parts(judge.features, draw(*shipped, some, guidance_scale=scale, seed=SEED))
+        variety.append(torch.stack([torch.pdist(features[some == k]).mean() for k in range(20)]))
+    assert bootstrap_interval(variety[0] - variety[1])[0] > 0
+
+
+@pytest.mark.parametrize("label", [0, 16])
+def test_the_shipped_weights_draw_the_same_in_diffusers(shipped, label):
+    recipe, model = shipped
+    process, steps = recipe.make_process(), 10
+    pipeline = to_ddpm_pipeline(model, process, prediction_type=recipe.prediction_type, label=label)
+    theirs = pipeline(
+        batch_size=2,
+        num_inference_steps=steps,
+        generator=torch.Generator().manual_seed(0),
+        output_type="np",
+    ).images
+    ours = recipe.sample(
+        model,
+        torch.tensor([label, label]),
+        sampler=ddpm,
+        steps=steps,
+        guidance_scale=1.0,
+        generator=torch.Generator().manual_seed(0),
+    )
+    as_theirs = ((ours + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
+    torch.testing.assert_close(as_theirs, torch.from_numpy(theirs), rtol=1e-4, atol=1e-4)
