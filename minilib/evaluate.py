@@ -33,9 +33,14 @@ def metric(values: Float[Tensor, " n"]) -> dict[str, Any]:
     return {"value": float(values.mean()), "ci95": list(bootstrap_interval(values)), "n": len(values)}
 
 
-def distance_metric(features: Float[Tensor, "n d"], reference: Float[Tensor, "m d"]) -> dict[str, Any]:
-    """The Fréchet distance of some features from a reference, as cards hold it; n is the number of features."""
-    interval = bootstrap_statistic(lambda some: frechet_distance(some, reference), features)
+def distance_metric(
+    features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], reference: Float[Tensor, "m d"]
+) -> dict[str, Any]:
+    """The Fréchet distance of some features from a reference, as cards hold it; n is the number of features.
+
+    How many there are of each label was fixed, so the bootstrap keeps that.
+    """
+    interval = bootstrap_statistic(lambda some: frechet_distance(some, reference), features, strata=labels)
     return {"value": frechet_distance(features, reference), "ci95": list(interval), "n": len(features)}
 
 
@@ -93,7 +98,7 @@ def evaluate_ddpm(
     model: Any,
     *,
     agreement_samples: int = 600,
-    distance_samples: int = 60,
+    distance_samples: int = 100,
     guidance_samples: int = 200,
 ) -> dict[str, Any]:
     """Are the drawn toys what was asked for, how far are they from real ones at each number of steps, are they copies?
@@ -105,10 +110,11 @@ def evaluate_ddpm(
     `nearest_train_real`: of real new ones. `seconds_16`: for 16 samples as for `class_agreement`.
     """
     judge, reference = judge_and_reference()
-    others, _ = held_out_toys(REFERENCE_TOYS, first=REFERENCE_TOYS)
+    others, other_labels = held_out_toys(REFERENCE_TOYS, first=REFERENCE_TOYS)
     one_each = torch.arange(REFERENCE_TOYS) * 8 + torch.arange(REFERENCE_TOYS) % 8
-    others = others[one_each]
-    floor = distance_metric(in_parts(judge.features, others[:distance_samples]), reference)
+    others, other_labels = others[one_each], other_labels[one_each]
+    some = slice(0, distance_samples)
+    floor = distance_metric(in_parts(judge.features, others[some]), other_labels[some], reference)
     metrics: dict[str, Any] = {"fd_real": floor}
 
     started = time.perf_counter()
@@ -124,30 +130,33 @@ def evaluate_ddpm(
     metrics["nearest_train_real"] = metric(nearest(others, train))
     _say(metrics)
     metrics |= _under_guidance(recipe, model, judge, even_labels(guidance_samples))
-    features = {}
+    features, labels = {}, even_labels(distance_samples)
     for steps in STEPS:
         for name, sampler in SAMPLERS.items():
-            labels = even_labels(distance_samples)
             images = draw(recipe, model, labels, sampler=sampler, steps=steps, guidance_scale=1.0, seed=1)
             features[steps, name] = in_parts(judge.features, images)
-            found = {f"fd_{steps}_{name}": distance_metric(features[steps, name], reference)}
+            found = {f"fd_{steps}_{name}": distance_metric(features[steps, name], labels, reference)}
             _say(found)
             metrics |= found
     for steps in (5, 10, 25):
         pair = features[steps, "ddpm"], features[steps, "ddim"]
-        metrics[f"ddpm_minus_ddim_fd_{steps}"] = distance_difference(*pair, reference)
+        metrics[f"ddpm_minus_ddim_fd_{steps}"] = distance_difference(*pair, labels, reference)
     return metrics
 
 
 def distance_difference(
-    first: Float[Tensor, "n d"], second: Float[Tensor, "n d"], reference: Float[Tensor, "m d"]
+    first: Float[Tensor, "n d"],
+    second: Float[Tensor, "n d"],
+    labels: Int[Tensor, " n"],
+    reference: Float[Tensor, "m d"],
 ) -> dict[str, Any]:
     """How much further the first features are from the reference than the second, as cards hold it."""
 
     def apart(a: Tensor, b: Tensor) -> float:
         return frechet_distance(a, reference) - frechet_distance(b, reference)
 
-    return {"value": apart(first, second), "ci95": list(bootstrap_statistic(apart, first, second)), "n": len(first)}
+    interval = bootstrap_statistic(apart, first, second, strata=labels)
+    return {"value": apart(first, second), "ci95": list(interval), "n": len(first)}
 
 
 def _under_guidance(recipe: DDPMToybox, model: Any, judge: ToyClassifier, labels: Tensor) -> dict[str, Any]:

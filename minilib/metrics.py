@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -38,6 +38,7 @@ def bootstrap_interval(
 def bootstrap_statistic(
     statistic: Callable[..., float],
     *sets: Float[Tensor, "n *d"],
+    strata: Int[Tensor, " n"] | None = None,
     level: float = 0.95,
     resamples: int = 200,
     seed: int = 0,
@@ -51,10 +52,16 @@ def bootstrap_statistic(
     Args:
         statistic: called with the sets.
         sets: independent measurements along the first axis.
+        strata: the group of each measurement, the same in all sets, where it was fixed how many come from each group,
+            such as so many samples of each category; resampling then keeps those numbers.
         level, resamples, seed: as for `bootstrap_interval`.
     Raises:
-        ValueError: a set of fewer than two, or a level outside (0, 1).
+        ValueError: a set of fewer than two, strata of another length, or a level outside (0, 1).
     """
+    if strata is not None and any(len(values) != len(strata) for values in sets):
+        raise ValueError(
+            f"expected {len(strata)} values in each set, as strata, got {[len(values) for values in sets]}"
+        )
     if any(len(values) < 2 for values in sets):
         raise ValueError(f"expected at least two values in each set, got {[len(values) for values in sets]}")
     if not 0.0 < level < 1.0:
@@ -62,12 +69,23 @@ def bootstrap_statistic(
     generator = torch.Generator().manual_seed(seed)
     found = []
     for _ in range(resamples):
-        picks = [torch.randint(len(values), (len(values),), generator=generator) for values in sets]
+        picks = [_resampled(len(values), strata, generator) for values in sets]
         found.append(statistic(*(values[pick] for values, pick in zip(sets, picks, strict=True))))
     values, tail = torch.tensor(found, dtype=torch.float64), (1 - level) / 2
     moved = values - values.mean() + statistic(*sets)
     low, high = moved.quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64))
     return float(low), float(high)
+
+
+def _resampled(n: int, strata: Tensor | None, generator: torch.Generator) -> Tensor:
+    """n rows drawn with replacement, each from its own stratum."""
+    if strata is None:
+        return torch.randint(n, (n,), generator=generator)
+    picks = torch.empty(n, dtype=torch.long)
+    for stratum in strata.unique():
+        (rows,) = torch.nonzero(strata == stratum, as_tuple=True)
+        picks[rows] = rows[torch.randint(len(rows), (len(rows),), generator=generator)]
+    return picks
 
 
 def frechet_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -> float:

@@ -288,8 +288,8 @@ class UpBlock(Block):
 class Resample(nn.Module):
     """Halves the resolution by a convolution with stride 2, or doubles it by repeating pixels and a convolution.
 
-    Either convolution begins as a small blur of each channel: averaging is what tells a colour from noise, and learning
-    to average, through several halvings, takes a network that begins with random filters most of a short training.
+    Either convolution begins as a small blur of each channel: from the first step on, the coarse resolutions hold
+    averages of the picture, in which there is less noise.
     """
 
     def __init__(self, config: UNetConfig, channels: int, direction: Literal["down", "up"]):

@@ -14,6 +14,8 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from minilib.checkpoints import CHECKPOINT, read_facts
+
 if TYPE_CHECKING:
     from minilib.training import Recipe
 
@@ -83,7 +85,6 @@ def save_trained(recipe: "Recipe", model: nn.Module, folder: Path) -> Path:
     `python -m minilib.evaluate` fills the metrics in.
     """
     from minilib.toybox import VERSION
-    from minilib.training import CHECKPOINT, read_facts
 
     data = to_bytes({name: value.half().cpu().contiguous() for name, value in model.state_dict().items()})
     seconds = read_facts(folder / CHECKPOINT)["seconds"]

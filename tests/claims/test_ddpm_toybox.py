@@ -1,12 +1,15 @@
 """What the card of `ddpm-toybox` says, measured again from the shipped weights with other seeds."""
 
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from minilib.diffusion.samplers import ddpm
 from minilib.evaluate import (
+    SAMPLERS,
+    STEPS,
     distance_metric,
     draw,
     evaluate_classifier,
@@ -75,9 +78,25 @@ def test_toys_are_no_copies(shipped, guided):
 def test_real_toys_are_nearer_to_real_toys_than_drawn_ones(shipped, judged):
     judge, reference = judged
     real, _ = held_out_toys(100, first=1000)
-    drawn = draw(*shipped, even_labels(100), guidance_scale=1.0, seed=SEED)
-    floor = distance_metric(in_parts(judge.features, real[::8]), reference)
-    assert floor["value"] < distance_metric(in_parts(judge.features, drawn), reference)["value"]
+    labels = even_labels(100)
+    drawn = draw(*shipped, labels, guidance_scale=1.0, seed=SEED)
+    floor = distance_metric(in_parts(judge.features, real[::8]), labels, reference)
+    assert floor["value"] < distance_metric(in_parts(judge.features, drawn), labels, reference)["value"]
+
+
+def test_the_readme_quotes_the_card():
+    metrics, readme = cards()["ddpm-toybox"]["metrics"], (Path(__file__).parents[2] / "README.md").read_text()
+
+    def quoted(name, scale=1.0, digits=1):
+        low, high = (f"{scale * end:.{digits}f}" for end in metrics[name]["ci95"])
+        return f"{scale * metrics[name]['value']:.{digits}f} [{low}, {high}]"
+
+    for sampler in SAMPLERS:
+        cells = [quoted(f"fd_{steps}_{sampler}") for steps in STEPS]
+        assert f"| {sampler} | {' | '.join(cells)} |" in readme
+    assert f"| {quoted('class_agreement', 100)} % of 600 |" in readme
+    assert f"| {quoted('nearest_train', 1, 3)} / {quoted('nearest_train_real', 1, 3)} |" in readme
+    assert f"real pictures: {quoted('fd_real')}." in readme
 
 
 def test_guidance_costs_variety(shipped, judged, guided):

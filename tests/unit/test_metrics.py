@@ -70,6 +70,18 @@ def test_bootstrap_of_a_distance_covers_other_samples_of_the_same_size():
     assert covered >= 17
 
 
+def test_strata_keep_their_numbers():
+    """Two groups far apart, as many of each in every sample: the mean varies only as much as within the groups."""
+    strata = torch.arange(100) % 2
+    values = normal(100, 1, 6)[:, 0] + 10 * strata
+    low, high = bootstrap_statistic(lambda x: float(x.mean()), values, strata=strata)
+    assert high - low == pytest.approx(4 * 1 / 100**0.5, rel=0.25)
+    low, high = bootstrap_statistic(lambda x: float(x.mean()), values)
+    assert high - low > 1.5
+    with pytest.raises(ValueError, match=r"expected 3 values in each set, as there are strata, got \[100\]"):
+        bootstrap_statistic(lambda x: 0.0, values, strata=strata[:3])
+
+
 def test_bootstrap_refuses_what_it_cannot_resample():
     with pytest.raises(ValueError, match=r"at least two values in each set, got \[1\]"):
         bootstrap_statistic(lambda x: 0.0, torch.zeros(1))

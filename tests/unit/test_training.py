@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from diffusers.training_utils import EMAModel
 from torch import nn
 
-from minilib import training
+from minilib import checkpoints, training
 from minilib.train import with_settings
 from minilib.training import Recipe, TrainConfig, TrainingDivergedError, ema_decay_at, rows_of, train
 
@@ -77,7 +77,7 @@ def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
     whole = train(line(), tmp_path / "whole")
     command = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent)), str(tmp_path / "killed")]
     assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
-    assert training.read_facts(tmp_path / "killed" / training.CHECKPOINT)["step"] == 15
+    assert checkpoints.read_facts(tmp_path / "killed" / checkpoints.CHECKPOINT)["step"] == 15
     resumed = train(line(), tmp_path / "killed", resume=True)
     assert torch.equal(weights(whole), weights(resumed))
     logs = [(tmp_path / run / training.LOG).read_text().splitlines() for run in ("whole", "killed")]
@@ -122,7 +122,7 @@ def test_two_processes_compute_what_one_does(tmp_path):
     recipe = line()
     model = recipe.make_model()
     ema, optimizer = training.EMA(model, 0.9), torch.optim.AdamW(model.parameters())
-    training.load_checkpoint(tmp_path / "two" / training.CHECKPOINT, recipe, model, ema, optimizer)
+    checkpoints.load_checkpoint(tmp_path / "two" / checkpoints.CHECKPOINT, recipe, model, ema, optimizer)
     torch.testing.assert_close(weights(ema.model), weights(whole), rtol=1e-6, atol=1e-6)
     losses = [
         [float(row.split(",")[1]) for row in (tmp_path / run / training.LOG).read_text().splitlines()[1:]]
@@ -185,23 +185,23 @@ def test_settings_keep_their_types_and_unknown_ones_are_named():
 def test_nan_stops_the_run_and_keeps_the_checkpoint(tmp_path):
     with pytest.raises(TrainingDivergedError, match=r"loss is nan at step 12 .*checkpoint of step 10 is kept"):
         train(line(nan_at=12), tmp_path)
-    assert training.read_facts(tmp_path / training.CHECKPOINT)["step"] == 10
+    assert checkpoints.read_facts(tmp_path / checkpoints.CHECKPOINT)["step"] == 10
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     train(line(steps=5), tmp_path)
-    path = tmp_path / training.CHECKPOINT
+    path = tmp_path / checkpoints.CHECKPOINT
     before = path.read_bytes()
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(training.os, "fsync", full)
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
     recipe = line(steps=5)
     model = recipe.make_model()
     with pytest.raises(OSError, match=r"step 6 .*No space left.*step 5 is kept"):
         ema, optimizer = training.EMA(model, 0.9), torch.optim.AdamW(model.parameters())
-        training.save_checkpoint(path, recipe, model, ema, optimizer, step=6, seconds=1.0)
+        checkpoints.save_checkpoint(path, recipe, model, ema, optimizer, step=6, seconds=1.0)
     assert path.read_bytes() == before
     assert list(tmp_path.glob("*.partial")) == []
 
@@ -214,7 +214,7 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path):
         train(line(steps=5, learning_rate=0.02), tmp_path, resume=True)
     with pytest.raises(ValueError, match="recipe 'line', expected 'other'"):
         train(dataclasses.replace(line(steps=5), name="other"), tmp_path, resume=True)
-    path = tmp_path / training.CHECKPOINT
+    path = tmp_path / checkpoints.CHECKPOINT
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ValueError, match="is damaged"):
         train(line(steps=5), tmp_path, resume=True)
