@@ -37,8 +37,8 @@ def bootstrap_interval(
 
 def bootstrap_statistic(
     statistic: Callable[..., float],
-    *sets: Float[Tensor, "n *d"],
-    strata: Int[Tensor, " n"] | None = None,
+    *sets: Float[Tensor, "..."],
+    strata: Int[Tensor, " s"] | None = None,
     level: float = 0.95,
     resamples: int = 200,
     seed: int = 0,

@@ -78,7 +78,7 @@ def test_strata_keep_their_numbers():
     assert high - low == pytest.approx(4 * 1 / 100**0.5, rel=0.25)
     low, high = bootstrap_statistic(lambda x: float(x.mean()), values)
     assert high - low > 1.5
-    with pytest.raises(ValueError, match=r"expected 3 values in each set, as there are strata, got \[100\]"):
+    with pytest.raises(ValueError, match=r"expected 3 values in each set, as strata, got \[100\]"):
         bootstrap_statistic(lambda x: 0.0, values, strata=strata[:3])
 
 
