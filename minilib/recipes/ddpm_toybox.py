@@ -43,7 +43,7 @@ class DDPMToybox(Recipe):
     name: str = "ddpm-toybox"
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=4_000, batch_size=32, learning_rate=1.5e-3, max_grad_norm=0.2, ema_decay=0.999
+            steps=9_000, batch_size=32, learning_rate=1.5e-3, max_grad_norm=0.2, ema_decay=0.999
         )
     )
     unet: UNetConfig = field(

@@ -61,7 +61,7 @@ def _fill(folder: Path, key: Mapping[str, object], count: int, make_row: Callabl
     (folder / "key.json").write_text(json.dumps(dict(key), indent=1, sort_keys=True, default=float))
     (folder / "layout.json").write_text(json.dumps(layout))
     progress = folder / "done"
-    done = int(progress.read_text() or 0) if progress.exists() else 0
+    done = int(progress.read_text()) if progress.exists() else 0
     size = (count - done) * sum(array.nbytes for array in first.values())
     free = shutil.disk_usage(folder).free
     if free < size:
@@ -79,7 +79,9 @@ def _fill(folder: Path, key: Mapping[str, object], count: int, make_row: Callabl
             if index % 64 == 63 or index == count - 1:
                 for file in files.values():
                     file.flush()
-                progress.write_text(str(index + 1))
+                counted = progress.with_suffix(".new")
+                counted.write_text(str(index + 1))
+                counted.replace(progress)  # at once: a process killed while writing would leave an empty file
     finally:
         for file in files.values():
             file.close()
