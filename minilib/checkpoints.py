@@ -3,9 +3,11 @@
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from minilib.training import EMA, Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
+HARMLESS = ("train.workers", "train.sample_every", "train.checkpoint_every")
+"""Settings that a run may be resumed with other values of."""
 
 
 def save_checkpoint(
@@ -30,6 +34,21 @@ def save_checkpoint(
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
     facts = {"step": step, "seconds": round(seconds, 1), "recipe": dataclasses.asdict(recipe)}
     data = to_bytes({name: value.cpu().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)})
+    kept = f"the one of step {step_of(path)} is kept" if path.exists() else "there is none before it"
+    write_atomically(path, data, what=f"the checkpoint of step {step}", otherwise=f"; {kept}")
+
+
+def write_atomically(path: Path, data: bytes, *, what: str, otherwise: str = "") -> None:
+    """Writes a file in one piece or not at all.
+
+    Args:
+        path: where to.
+        data: its bytes.
+        what: the file is, for the message of the error.
+        otherwise: what the message ends with.
+    Raises:
+        OSError: it cannot be written, for example because the disk is full; an earlier file at `path` is untouched.
+    """
     partial = path.with_suffix(".partial")
     try:
         with partial.open("wb") as file:
@@ -39,9 +58,8 @@ def save_checkpoint(
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        kept = f"the one of step {step_of(path)} is kept" if path.exists() else "there is none before it"
         reason = error.strerror or str(error)
-        message = f"cannot write the checkpoint of step {step} ({len(data) / 1e6:.0f} MB) to {path}: {reason}; {kept}"
+        message = f"cannot write {what} ({len(data) / 1e6:.1f} MB) to {path}: {reason}{otherwise}"
         raise OSError(error.errno, message) from error
 
 
@@ -49,7 +67,7 @@ def load_checkpoint(path: Path, recipe: "Recipe", model: nn.Module, ema: "EMA", 
     """Puts a checkpoint's tensors where they belong; returns its step, seconds and recipe.
 
     Raises:
-        ValueError: a damaged file, or one that another recipe or other settings have made.
+        ValueError: a damaged file, one that another recipe or other settings have made, or tensors that do not fit.
     """
     facts = read_facts(path)
     wanted, found = json.loads(json.dumps(dataclasses.asdict(recipe))), facts["recipe"]
@@ -63,16 +81,44 @@ def load_checkpoint(path: Path, recipe: "Recipe", model: nn.Module, ema: "EMA", 
     with safe_open(path, "pt") as file:
         tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for prefix, target in (("model.", model), ("ema.", ema.model)):
-        target.load_state_dict(
-            {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-        )
+        part = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+        fit_state_dict(target, part, source=str(path))
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".")
             moments.setdefault(int(index), {})[key] = value
+    count = sum(1 for _ in model.parameters())
+    if set(moments) != set(range(count)):
+        raise ValueError(f"{path} holds the optimizer's state of {len(moments)} parameters, expected {count}")
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, values in optimizer.state.items():  # with the strides of its parameter, as before it was saved
+        for key in ("exp_avg", "exp_avg_sq"):
+            values[key] = torch.empty_like(parameter).copy_(values[key])
     return facts
+
+
+def fit_state_dict(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Loads `state` into `model`, all of it or nothing.
+
+    Raises:
+        ValueError: keys that are missing, unexpected or of another shape; lists them.
+    """
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    problems = {
+        "missing": sorted(wanted.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - wanted.keys()),
+        "of another shape": [
+            f"{name} {found[name]} (expected {wanted[name]})"
+            for name in sorted(wanted.keys() & found.keys())
+            if wanted[name] != found[name]
+        ],
+    }
+    said = [f"{len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
+    if said:
+        raise ValueError(f"{source} does not fit {type(model).__name__}: {'; '.join(said)}")
+    model.load_state_dict(state)
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -97,7 +143,7 @@ def step_of(path: Path) -> int:
 
 
 def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
-    """Where two nested dicts of settings differ: "train.steps is 10 there, 20 here"."""
+    """Where two nested dicts of settings differ: "train.steps is 10 there, 20 here"; without what changes no number."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         keys = sorted(found.keys() | wanted.keys())
         return [
@@ -105,4 +151,4 @@ def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
             for key in keys
             for text in _differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
         ]
-    return [] if found == wanted else [f"{name} is {found} there, {wanted} here"]
+    return [] if found == wanted or name in HARMLESS else [f"{name} is {found} there, {wanted} here"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from minilib.errors import unknown_name
+from minilib.errors import require, unknown_name
 from minilib.recipes import RECIPES, make_recipe
 from minilib.training import train
 from minilib.weights import save_trained
@@ -54,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = with_settings(make_recipe(options.name), options.set)
     folder = options.folder or Path("runs") / options.name
     model = train(recipe, folder, resume=options.resume)
-    save_trained(recipe, model, folder)
+    state = require("accelerate", extra="train").PartialState()
+    if state.is_main_process:
+        save_trained(recipe, model, folder)
+    state.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Trains a model: one loop for every recipe, on one processor or, under `accelerate launch`, on many.
 
-Everything that is random in a step (which examples, which noise) is drawn from (seed, step) for the whole batch, and
+Everything that a recipe draws in a step (which examples, which noise) comes from (seed, step) for the whole batch, and
 each process takes its share. So a run that was killed goes on exactly as if it had not been, and two processes compute
-what one would have.
+what one would have; with dropout, whose masks each process draws for itself, only the first is true.
 """
 
 import csv
 import dataclasses
+import io
 import math
 import time
 from abc import ABC, abstractmethod
@@ -20,9 +21,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from minilib.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint, step_of
+from minilib.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint, step_of, write_atomically
 from minilib.errors import require
 
 LOG = "log.csv"
@@ -68,6 +69,11 @@ class TrainConfig:
         for name in (*positive, "checkpoint_every"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"expected {name} > 0, got {getattr(self, name)}")
+        for name in ("warmup_steps", "weight_decay", "workers"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"expected {name} >= 0, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"expected seed in 0..2³² − 1, got {self.seed}")
         if not 0.0 <= self.ema_decay < 1.0:
             raise ValueError(f"expected ema_decay in [0, 1), got {self.ema_decay}")
         if self.mixed_precision not in ("no", "bf16"):
@@ -157,7 +163,12 @@ def _order(seed: int, epoch: int, size: int) -> list[int]:
 
 
 def _generator(seed: int, stream: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed << 40) + stream)
+    return torch.Generator().manual_seed(_mixed(seed, stream))
+
+
+def _mixed(seed: int, stream: int) -> int:
+    """One number for two; torch's generators keep 32 bits of it."""
+    return (seed * 0x9E3779B1 + stream) % 2**32
 
 
 def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
@@ -172,7 +183,8 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
         resume: go on from the folder's checkpoint, exactly; without one, start.
     Raises:
         FileExistsError: the folder holds a checkpoint and `resume` is False.
-        ValueError: the checkpoint is another recipe's or damaged, or processes and parts do not divide the batch.
+        ValueError: the checkpoint is another recipe's or damaged, processes and parts do not divide the batch, or the
+            processes do not share one folder.
         TrainingDivergedError: the loss or the gradient became NaN or infinite.
         OSError: the folder cannot be written, or the disk is full; the checkpoint before stays as it was.
     """
@@ -200,18 +212,22 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     state = load_checkpoint(path, recipe, model, ema, optimizer) if path.exists() else {"step": 0, "seconds": 0.0}
     first, before = int(state["step"]), float(state["seconds"])
+    starts = accelerate.utils.gather_object([first])
+    if len(set(starts)) > 1:
+        raise ValueError(f"the processes find {folder} at steps {starts}: expected one folder that all of them share")
     model, optimizer = accelerator.prepare(model, optimizer)
     ema.model.to(accelerator.device)
 
     examples = iter(_loader(recipe, first, accelerator.process_index, accelerator.num_processes))
     log = _Log(folder / LOG, first) if accelerator.is_main_process else None
-    bar = tqdm(initial=first, total=config.steps, desc=recipe.name, disable=None if log else True)
+    bar = tqdm(initial=first, total=config.steps, desc=recipe.name, mininterval=1.0, disable=log is None)
     started, shown = time.monotonic(), math.nan
     with bar:
         for step in range(first, config.steps):
             rate = learning_rate_at(step, config)
             for group in optimizer.param_groups:
                 group["lr"] = rate
+            torch.manual_seed(_mixed(config.seed, 2**31 + step * accelerator.num_processes + accelerator.process_index))
             drawn = recipe.draw(config.batch_size, _generator(config.seed, 2 * step + 1))
             total, norm, mean = torch.zeros((), device=accelerator.device), torch.zeros(()), math.nan
             for part in range(config.gradient_accumulation):
@@ -243,7 +259,6 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
                 if done % config.sample_every == 0 or done == config.steps:
                     recipe.preview(ema.model, folder / f"step-{done:06d}.png")
     accelerator.wait_for_everyone()
-    accelerator.end_training()
     return ema.model
 
 
@@ -281,7 +296,8 @@ def _check_finite(loss: float, norm: float, step: int, rate: float, path: Path) 
             saved = f"the checkpoint of step {step_of(path)} is kept" if path.exists() else "there is no checkpoint yet"
             raise TrainingDivergedError(
                 f"the {name} is {value} at step {step} (learning rate {rate:.2g}); training stops here, {saved}."
-                " Usual causes: a learning rate too high, or NaN in the data"
+                " Usual causes: a learning rate too high, or NaN in the data. Resuming would repeat this step exactly:"
+                " start anew in another folder, with a lower rate"
             )
 
 
@@ -296,9 +312,13 @@ class _Log:
             with path.open(newline="") as file:
                 rows = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) < first]
         self.path = path
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerows([self.COLUMNS, *rows])
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([self.COLUMNS, *rows])
+        write_atomically(path, text.getvalue().encode(), what="the log")
 
     def add(self, step: int, *values: float) -> None:
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow([step, *(f"{value:.6g}" for value in values)])
+        try:
+            with self.path.open("a", newline="") as file:
+                csv.writer(file).writerow([step, *(f"{value:.6g}" for value in values)])
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write the log {self.path}: {error.strerror or error}") from error

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from minilib.diffusion.schedules import shift_times
+
 
 def flow_path(
     x0: Float[Tensor, "b *d"], noise: Float[Tensor, "b *d"], u: Float[Tensor, " b"]
@@ -32,14 +34,14 @@ def flow_times(num_inference_steps: int, *, shift: float = 1.0) -> Float[Tensor,
 
     Args:
         num_inference_steps: steps.
-        shift: s in u ↦ s u/(1 + (s − 1) u) (Esser et al. 2024, eq. 23); 1 for none, more for larger images.
+        shift: as in `shift_times`; 1 for none, more for larger images.
     Raises:
         ValueError: fewer than one step, or a shift that is not positive.
     """
-    if num_inference_steps < 1 or shift <= 0:
-        raise ValueError(f"expected num_inference_steps >= 1 and shift > 0, got {num_inference_steps} and {shift}")
+    if num_inference_steps < 1:
+        raise ValueError(f"expected num_inference_steps >= 1, got {num_inference_steps}")
     u = torch.linspace(1.0, 0.0, num_inference_steps + 1, dtype=torch.float64)
-    return (shift * u / (1 + (shift - 1) * u)).float()
+    return shift_times(u, shift).float()
 
 
 @torch.no_grad()

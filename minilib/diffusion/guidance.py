@@ -5,6 +5,7 @@ whether it is guided, and whether its answer is cut off at the range of images, 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +26,7 @@ def make_denoiser(
     guidance_scale: float = 1.0,
     null_label: int | None = None,
     clip: bool = True,
+    learned_variance: bool = False,
 ) -> Denoise:
     """The `Denoise` of a network.
 
@@ -36,23 +38,32 @@ def make_denoiser(
         guidance_scale: see `classifier_free_guidance`; at 1 the network is asked once a step, otherwise twice.
         null_label: the label that means "no label"; needed where guidance_scale is not 1.
         clip: cut x̂_0 off at [−1, 1], the range of images.
+        learned_variance: the model's output has twice the channels; the second half is the `fraction` of
+            `losses.learned_log_variance`, and the denoiser gives x̂_0 and it, for `ddpm` with variance "learned".
     Raises:
         ValueError: guidance without labels or without a null label.
     """
     if guidance_scale != 1.0 and (labels is None or null_label is None):
         raise ValueError(f"guidance_scale {guidance_scale} needs labels and null_label; without them it must be 1")
 
-    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+    def denoise(x_t: Tensor, t: Tensor) -> Any:
+        without = None
         if labels is None:
             prediction = model(x_t, t)
         elif guidance_scale == 1.0 or null_label is None:
             prediction = model(x_t, t, labels)
         else:
             both = torch.cat([labels, torch.full_like(labels, null_label)])
-            with_label, without = model(x_t.repeat(2, *[1] * (x_t.ndim - 1)), t.repeat(2), both).chunk(2)
-            prediction = classifier_free_guidance(with_label, without, guidance_scale=guidance_scale)
+            prediction, without = model(x_t.repeat(2, *[1] * (x_t.ndim - 1)), t.repeat(2), both).chunk(2)
+        fraction = None
+        if learned_variance:
+            prediction, fraction = prediction.chunk(2, dim=1)
+            without = without if without is None else without.chunk(2, dim=1)[0]
+        if without is not None:
+            prediction = classifier_free_guidance(prediction, without, guidance_scale=guidance_scale)
         x0 = process.predict_x0(prediction, x_t, t, prediction_type=prediction_type)
-        return x0.clamp(-1.0, 1.0) if clip else x0
+        x0 = x0.clamp(-1.0, 1.0) if clip else x0
+        return x0 if fraction is None else (x0, fraction)
 
     return denoise
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from minilib.diffusion.process import GaussianDiffusion, PredictionType
+from minilib.diffusion.schedules import shift_times
 from minilib.errors import unknown_name
 
 
@@ -89,12 +90,20 @@ def simple_loss(
 
 
 def stratified_times(
-    batch_size: int, num_train_timesteps: int, *, generator: torch.Generator | None = None
+    batch_size: int, num_train_timesteps: int, *, shift: float = 1.0, generator: torch.Generator | None = None
 ) -> Int[Tensor, " b"]:
-    """Times 0..T−1 for a batch, each uniform, together spread evenly (Kingma et al. 2021, appendix I.1)."""
+    """Times 0..T−1 for a batch, each random, together spread evenly (Kingma et al. 2021, appendix I.1).
+
+    Args:
+        batch_size: how many.
+        num_train_timesteps: T.
+        shift: above 1 for more of the noisy times, as in `shift_times`.
+        generator: of the randomness.
+    """
     offset = torch.rand(1, generator=generator)
     even = (offset + torch.arange(batch_size) / batch_size) % 1.0
-    return (even[torch.randperm(batch_size, generator=generator)] * num_train_timesteps).long()
+    mixed = even[torch.randperm(batch_size, generator=generator)]
+    return (shift_times(mixed, shift) * num_train_timesteps).long().clamp(max=num_train_timesteps - 1)  # rounding
 
 
 def learned_log_variance(
@@ -160,7 +169,8 @@ def vlb_bits(
 
 def prior_bits(process: GaussianDiffusion, x0: Float[Tensor, "b *d"]) -> Float[Tensor, " b"]:
     """L_T of each example, in bits per dimension: what is still known about it at the end of time (DDPM, eq. 5)."""
-    signal, sigma = process.signal_and_noise(torch.full_like(x0.flatten(1)[:, 0], len(process.betas) - 1).long(), x0)
+    end = torch.full((len(x0),), process.num_train_timesteps - 1, device=x0.device)
+    signal, sigma = process.signal_and_noise(end, x0)
     zero = torch.zeros((), device=x0.device)
     kl = gaussian_kl(signal * x0, 2 * torch.log(sigma), zero, zero)
     return kl.flatten(1).mean(1) / math.log(2)

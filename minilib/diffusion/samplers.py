@@ -40,6 +40,8 @@ class SamplerStep:
 
 
 Callback = Callable[[SamplerStep], object]
+PURE_NOISE = 1e-3
+"""√ᾱ below which `heun` makes no correction."""
 
 
 def sampling_times(
@@ -91,13 +93,19 @@ def ddpm(
         callback: called after each step.
     Raises:
         ValueError: times that do not fall within the process's, or an unknown variance.
+        TypeError: a denoiser that gives a fraction where none is wanted, or none where one is.
     """
     if variance not in get_args(Variance):
         raise unknown_name("variance", variance, get_args(Variance))
     log_signal, sigma = _levels(process, times, x)
     for i, t in enumerate(times.to(x.device)):
         answer = denoise(x, t.expand(len(x)))
-        x0, fraction = answer if variance == "learned" else (answer, None)
+        if isinstance(answer, tuple) != (variance == "learned"):
+            found = "a pair" if isinstance(answer, tuple) else "one tensor"
+            raise TypeError(
+                f'expected a pair from the denoiser with variance "learned" only, got {found}, {variance!r}'
+            )
+        x0, fraction = answer if isinstance(answer, tuple) else (answer, None)
         alpha = torch.exp(2 * (log_signal[i] - log_signal[i + 1]))
         beta = -torch.expm1(2 * (log_signal[i] - log_signal[i + 1]))
         share = (sigma[i + 1] / sigma[i]) ** 2
@@ -220,18 +228,21 @@ def heun(
 ) -> Float[Tensor, "b *d"]:
     """Heun's method on the ODE of `euler`: goes, looks, and goes again with the mean slope (EDM, algorithm 1).
 
-    Asks the network twice a step, but for the last. Arguments and errors as for `ddpm`.
+    Asks the network twice a step, but for the last, and for steps that begin in practically pure noise, such as the
+    first of the cosine schedule: there s falls from 2·10⁴ by orders of magnitude in one step, and the mean of the
+    slopes at its ends is further off than the first of them. Arguments and errors as for `ddpm`.
     """
     log_signal, sigma = _levels(process, times, x)
     signal = log_signal.exp()
     s = sigma / signal
     y = x / signal[0]
     moments = times.to(x.device)
+    corrected = [*(signal[:-2] > PURE_NOISE).tolist(), False]
     for i, t in enumerate(moments):
         x0 = denoise(signal[i] * y, t.expand(len(x)))
         slope = (y - x0) / s[i]
         y_prev = y + (s[i + 1] - s[i]) * slope
-        if i + 1 < len(times):
+        if corrected[i]:
             x0_ahead = denoise(signal[i + 1] * y_prev, moments[i + 1].expand(len(x)))
             y_prev = y + (s[i + 1] - s[i]) * (slope + (y_prev - x0_ahead) / s[i + 1]) / 2
         _report(callback, i, t, signal[i] * y, x0, signal[i + 1] * y_prev)

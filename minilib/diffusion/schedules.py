@@ -114,3 +114,17 @@ def log_snr(alpha_bar: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 def _check_steps(num_train_timesteps: int) -> None:
     if num_train_timesteps < 1:
         raise ValueError(f"expected num_train_timesteps >= 1, got {num_train_timesteps}")
+
+
+def shift_times(u: Float[Tensor, " n"], shift: float) -> Float[Tensor, " n"]:
+    """Times in [0, 1] moved towards the noise: s u/(1 + (s − 1) u) (Esser et al. 2024, eq. 23).
+
+    Args:
+        u: times, 0 for data and 1 for noise; these two stay where they are.
+        shift: s; 1 moves nothing. From evenly spread u, s times as many come to lie at the noisy end.
+    Raises:
+        ValueError: a shift that is not positive.
+    """
+    if shift <= 0:
+        raise ValueError(f"expected shift > 0, got {shift}")
+    return shift * u / (1 + (shift - 1) * u)

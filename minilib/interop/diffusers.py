@@ -1,5 +1,6 @@
 """U-Nets to and from diffusers' `UNet2DModel`, and a trained model as its `DDPMPipeline`."""
 
+import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from minilib.checkpoints import fit_state_dict
 from minilib.diffusion.process import GaussianDiffusion, PredictionType
 from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.errors import require
-from minilib.weights import fit_state_dict
 
 OUR_NAMES = {
     r"\.(downsamplers|upsamplers)\.0\.": ".resample.",
@@ -58,7 +59,8 @@ def config_from_diffusers(config: Mapping[str, Any]) -> UNetConfig:
     Raises:
         ValueError: a setting this library does not have; names it, with the value that it must have.
     """
-    defaults = require("diffusers", extra="pretrained").UNet2DModel().config
+    signature = inspect.signature(require("diffusers", extra="pretrained").UNet2DModel.__init__)
+    defaults = {name: one.default for name, one in signature.parameters.items() if one.default is not one.empty}
     found = {**defaults, **config}
     for name, value in FIXED.items():
         if found[name] != value:
@@ -126,9 +128,10 @@ def load_ddpm(source: str) -> tuple[UNet, GaussianDiffusion, PredictionType]:
     """
     diffusers = require("diffusers", extra="pretrained")
     hub = require("huggingface_hub", extra="pretrained")
-    if not Path(source).is_dir() and not isinstance(hub.try_to_load_from_cache(source, "config.json"), str):
-        try:  # asked once: fetching would try again for more than a minute
-            hub.HfApi().model_info(source, timeout=10)
+    if not Path(source).is_dir():
+        try:
+            if not isinstance(hub.try_to_load_from_cache(source, "config.json"), str):
+                hub.HfApi().model_info(source, timeout=10)  # once: fetching would try again for more than a minute
         except Exception as error:
             reason = type(error).__name__
             raise OSError(f"{source!r} is no folder here, and the hub does not give it ({reason})") from error
@@ -139,18 +142,24 @@ def load_ddpm(source: str) -> tuple[UNet, GaussianDiffusion, PredictionType]:
 
 
 def to_ddpm_pipeline(
-    unet: UNet, process: GaussianDiffusion, *, prediction_type: PredictionType, label: int | None = None
+    unet: UNet,
+    process: GaussianDiffusion,
+    *,
+    prediction_type: PredictionType,
+    label: int | None = None,
+    sample_size: int = 32,
 ) -> Any:
     """A trained model as a `DDPMPipeline`, which knows no labels: it draws one category.
 
     A label only adds its embedding to the time's, so it can be added to that layer's bias once and for all. The
-    pipeline's steps are those of `ddpm` with times "trailing" and its posterior variance, on the process's own ᾱ.
+    pipeline's steps are those of `ddpm` with times "trailing" and its posterior variance, with the process's own β.
 
     Args:
         unet: the trained network.
         process: the forward process it was trained with.
         prediction_type: what it predicts.
         label: of the category to draw; None only for an unconditional network.
+        sample_size: height and width of the pictures.
     Raises:
         ValueError: a label that is missing, not wanted, or out of range.
     """
@@ -159,7 +168,7 @@ def to_ddpm_pipeline(
     if (classes is None) != (label is None) or (label is not None and not 0 <= label < (classes or 0)):
         wanted = f"a label in 0..{classes - 1}" if classes else "no label: this model has none"
         raise ValueError(f"expected {wanted}, got {label}")
-    model = unet_to_diffusers(unet)
+    model = unet_to_diffusers(unet, sample_size=sample_size)
     if label is not None:
         settings = {**model.config, "num_class_embeds": None}
         state = model.state_dict()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
-from torch import Tensor, nn
+from torch import nn
 
-from minilib.checkpoints import CHECKPOINT, read_facts
+from minilib.checkpoints import CHECKPOINT, fit_state_dict, read_facts, write_atomically
 
 if TYPE_CHECKING:
     from minilib.training import Recipe
@@ -33,7 +33,7 @@ def cards(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
 
 
 def load_trained(name: str, folder: Path = FOLDER) -> tuple[Any, Any]:
-    """A trained model in evaluation mode, float32 on the CPU, and the recipe it was trained by.
+    """A trained model in evaluation mode, float32 on the CPU, and the recipe it was trained by, as its card has it.
 
     Args:
         name: of the recipe, such as "ddpm-toybox".
@@ -42,41 +42,23 @@ def load_trained(name: str, folder: Path = FOLDER) -> tuple[Any, Any]:
         The recipe and the model.
     Raises:
         FileNotFoundError: no such card or weights in the folder.
-        ValueError: an unknown name, damaged weights, or weights that do not fit the recipe's model.
+        ValueError: an unknown name, a damaged card, damaged weights, weights that do not fit the recipe's model, or a
+            card with settings that the recipe does not have.
     """
     from minilib.recipes import make_recipe
 
-    recipe, path = make_recipe(name), folder / f"{name}.json"
+    plain, path = make_recipe(name), folder / f"{name}.json"
     if not path.is_file():
         present = ", ".join(sorted(card.stem for card in folder.glob("*.json"))) or "none"
         raise FileNotFoundError(f"no trained {name!r} in {folder} (there: {present}); python -m minilib.train {name}")
-    _, data = _checked(path)
+    card, data = _checked(path)
+    try:
+        recipe = _restored(plain, card["recipe"])
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{path.name} has settings that this version's {name} does not know: {error}") from error
     model = recipe.make_model()
     fit_state_dict(model, from_bytes(data), source=f"{name}.safetensors")
     return recipe, model.eval().requires_grad_(False)
-
-
-def fit_state_dict(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
-    """Loads `state` into `model`, all of it or nothing.
-
-    Raises:
-        ValueError: keys that are missing, unexpected or of another shape; lists them.
-    """
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    problems = {
-        "missing": sorted(wanted.keys() - found.keys()),
-        "unexpected": sorted(found.keys() - wanted.keys()),
-        "of another shape": [
-            f"{name} {found[name]} (expected {wanted[name]})"
-            for name in sorted(wanted.keys() & found.keys())
-            if wanted[name] != found[name]
-        ],
-    }
-    said = [f"{len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
-    if said:
-        raise ValueError(f"{source} does not fit {type(model).__name__}: {'; '.join(said)}")
-    model.load_state_dict(state)
 
 
 def save_trained(recipe: "Recipe", model: nn.Module, folder: Path) -> Path:
@@ -100,20 +82,38 @@ def save_trained(recipe: "Recipe", model: nn.Module, folder: Path) -> Path:
         "sha256": hashlib.sha256(data).hexdigest(),
         "metrics": {},
     }
-    (folder / f"{recipe.name}.safetensors").write_bytes(data)
+    write_atomically(folder / f"{recipe.name}.safetensors", data, what="the trained weights")
     path = folder / f"{recipe.name}.json"
     write_card(path, card)
     return path
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """A card, as `write_card` wrote it."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """A card, as `write_card` wrote it.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"the card {path} is damaged ({error}): fetch it again") from error
 
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
-    """Writes a card as JSON."""
-    path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    """Writes a card as JSON, in one piece or not at all."""
+    write_atomically(path, (json.dumps(card, indent=1) + "\n").encode(), what="the card")
+
+
+def _restored(part: Any, saved: Mapping[str, Any]) -> Any:
+    """A recipe, or a part of one, with saved settings."""
+    changes = {}
+    for name, value in saved.items():
+        nested = isinstance(value, Mapping)
+        changes[name] = (
+            _restored(getattr(part, name), value) if nested else tuple(value) if isinstance(value, list) else value
+        )
+    return dataclasses.replace(part, **changes)
 
 
 def _checked(path: Path) -> tuple[dict[str, Any], bytes]:

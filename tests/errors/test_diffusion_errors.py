@@ -1,21 +1,23 @@
 """Bad input to diffusion, recipes and weights gets one clear line. Run without shape checks, as users do."""
 
+import hashlib
 import json
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from minilib.checkpoints import fit_state_dict
 from minilib.diffusion import flow, guidance, losses, samplers, schedules
 from minilib.diffusion.mixture import GaussianMixture
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.unet import UNet, UNetConfig
-from minilib.interop.diffusers import config_from_diffusers, to_ddpm_pipeline
+from minilib.interop.diffusers import config_from_diffusers, load_ddpm, to_ddpm_pipeline
 from minilib.metrics import energy_distance, frechet_distance
-from minilib.recipes import make_recipe
+from minilib.recipes import DDPMToybox, make_recipe
 from minilib.train import with_settings
 from minilib.training import TrainConfig
-from minilib.weights import cards, fit_state_dict, load_trained
+from minilib.weights import cards, load_trained
 
 process = GaussianDiffusion(schedules.linear_betas(10))
 x = torch.rand(2, 3, 8, 8)
@@ -49,6 +51,7 @@ def tiny(**changes):
         (lambda: flow.flow_path(x, x[:1], torch.zeros(2)), "one shape and one u for each example"),
         (lambda: flow.flow_euler(None, x, torch.tensor([0.0, 1.0])), "at least two falling times"),
         (lambda: flow.flow_times(0), "num_inference_steps >= 1"),
+        (lambda: flow.flow_times(4, shift=0.0), "shift > 0, got 0"),
         (lambda: GaussianMixture(torch.zeros(2, 2), torch.ones(3)), r"got \(2, 2\), \(3,\) and \(3,\)"),
         (lambda: GaussianMixture(torch.zeros(2, 2), torch.zeros(2)), "positive deviations"),
         (lambda: unet(x, now), r"expected class labels 0..2, got none"),
@@ -69,6 +72,12 @@ def tiny(**changes):
         (lambda: with_settings(make_recipe("ddpm-toybox"), ["train.steps=a"]), "train.steps=a: invalid literal"),
         (lambda: with_settings(make_recipe("ddpm-toybox"), ["steps"]), "expected name=value"),
         (lambda: TrainConfig(steps=0, batch_size=1, learning_rate=1.0), "steps > 0, got 0"),
+        (lambda: TrainConfig(steps=1, batch_size=1, learning_rate=1.0, warmup_steps=-1), "warmup_steps >= 0, got -1"),
+        (lambda: DDPMToybox(schedule="cosin"), "Did you mean 'cosine'"),
+        (lambda: DDPMToybox(prediction_type="v"), "Unknown prediction type 'v'"),
+        (lambda: DDPMToybox(num_train_timesteps=10), "num_train_timesteps >= 25, the previews' steps, got 10"),
+        (lambda: DDPMToybox(label_dropout=1.0), r"label_dropout in \[0, 1\), got 1.0"),
+        (lambda: DDPMToybox(time_shift=0.0), "time_shift > 0, got 0"),
     ],
 )
 def test_bad_values(call, message):
@@ -97,3 +106,27 @@ def test_damaged_weights_are_refused(tmp_path):
             load()
     with pytest.raises(FileNotFoundError, match=r"no trained 'classifier-toybox' .*there: ddpm-toybox"):
         load_trained("classifier-toybox", tmp_path)
+
+
+def test_cards_that_are_damaged_or_of_another_version_are_refused(tmp_path):
+    path = tmp_path / "ddpm-toybox.json"
+    save_file({"a": torch.zeros(1)}, tmp_path / "ddpm-toybox.safetensors")
+    digest = hashlib.sha256((tmp_path / "ddpm-toybox.safetensors").read_bytes()).hexdigest()
+    path.write_text(json.dumps({"sha256": digest, "recipe": {"colour": "red"}}))
+    with pytest.raises(ValueError, match=r"ddpm-toybox.json has settings that this version's ddpm-toybox .*'colour'"):
+        load_trained("ddpm-toybox", tmp_path)
+    path.write_text(path.read_text()[:20])
+    with pytest.raises(ValueError, match=r"the card .*ddpm-toybox.json is damaged"):
+        cards(tmp_path)
+
+
+@pytest.mark.parametrize("answer", [x, (x, x)])
+def test_variances_and_denoisers_that_do_not_belong_together(answer):
+    variance = "learned" if answer is x else "posterior"
+    with pytest.raises(TypeError, match='expected a pair from the denoiser with variance "learned" only'):
+        samplers.ddpm(lambda *_: answer, process, x, now.flip(0), variance=variance)
+
+
+def test_folders_that_are_not_there():
+    with pytest.raises(OSError, match=r"'/nowhere/at/all' is no folder here, and the hub does not give it"):
+        load_ddpm("/nowhere/at/all")

@@ -7,7 +7,7 @@ import torch
 
 from minilib.diffusion import losses
 from minilib.diffusion.process import GaussianDiffusion
-from minilib.diffusion.schedules import make_betas, snr
+from minilib.diffusion.schedules import make_betas, shift_times, snr
 
 PROCESS = GaussianDiffusion(make_betas("cosine", 100))
 GENERATOR = torch.Generator().manual_seed(0)
@@ -39,6 +39,20 @@ def test_stratified_times_cover_everything_evenly():
     assert abs(times[::50].float().mean() - 499.5) < 60  # the first of a batch can be any
     one = losses.stratified_times(50, 1000, generator=GENERATOR).sort().values
     assert (one // 20).unique().numel() >= 49
+
+
+def test_shifted_times_crowd_at_the_noise_and_stay_in_range():
+    times = losses.stratified_times(100_000, 1000, shift=3.0, generator=GENERATOR)
+    for u in (0.25, 0.5, 0.75):  # as many lie below the shifted time as below the even one
+        assert (times < 1000 * 3 * u / (1 + 2 * u)).float().mean() == pytest.approx(u, abs=0.002)
+    almost = torch.tensor([1 - 3 * 2**-24])
+    assert shift_times(almost, 3.0) == 1.0  # rounded up, which the times must not be
+    assert losses.stratified_times(2**24, 1000, shift=3.0, generator=GENERATOR).max() == 999
+
+
+def test_prior_bits_in_half_precision():
+    half = losses.prior_bits(PROCESS, X0.bfloat16())
+    assert half.shape == (len(X0),) and half.isfinite().all()
 
 
 def test_kl_is_that_of_torch():

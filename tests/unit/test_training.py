@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from diffusers.training_utils import EMAModel
+from safetensors.torch import load
+from safetensors.torch import save as to_bytes
 from torch import nn
 
 from minilib import checkpoints, training
@@ -83,6 +86,50 @@ def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
     logs = [(tmp_path / run / training.LOG).read_text().splitlines() for run in ("whole", "killed")]
     without_seconds = [[row.rsplit(",", 1)[0] for row in log] for log in logs]
     assert without_seconds[0] == without_seconds[1] and len(logs[0]) == 31
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pictures(Recipe):
+    """A convolution with the channels last in memory, and dropout: what else a resumed run could do differently."""
+
+    name: str = "pictures"
+
+    def make_model(self):
+        layers = [nn.Conv2d(4, 8, 3, padding=1), nn.Dropout(0.5), nn.Conv2d(8, 1, 3, padding=1)]
+        return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+    def make_dataset(self):
+        return [{"x": x} for x in torch.randn(24, 4, 6, 6, generator=torch.Generator().manual_seed(0))]
+
+    def draw(self, batch_size, generator):
+        return {"noise": torch.randn(batch_size, 1, 6, 6, generator=generator)}
+
+    def losses(self, model, batch):
+        return (model(batch["x"]) - batch["x"].mean(1, keepdim=True) - batch["noise"]).square().flatten(1).mean(1)
+
+    def preview(self, model, path):
+        """Keeps the checkpoint as it is at this step."""
+        path.with_suffix(".kept").write_bytes((path.parent / checkpoints.CHECKPOINT).read_bytes())
+
+
+def test_dropout_and_memory_layout_go_on_exactly_too(tmp_path):
+    recipe = Pictures(train=config(steps=20, sample_every=10, checkpoint_every=10))
+    whole = train(recipe, tmp_path / "whole")
+    (tmp_path / "resumed").mkdir()
+    (tmp_path / "whole" / "step-000010.kept").rename(tmp_path / "resumed" / checkpoints.CHECKPOINT)
+    resumed = train(recipe, tmp_path / "resumed", resume=True)
+    assert torch.equal(weights(whole), weights(resumed))
+    model = recipe.make_model()
+    ema, optimizer = training.EMA(model, 0.9), torch.optim.AdamW(model.parameters())
+    checkpoints.load_checkpoint(tmp_path / "resumed" / checkpoints.CHECKPOINT, recipe, model, ema, optimizer)
+    assert optimizer.state[model[0].weight]["exp_avg"].stride() == model[0].weight.stride()
+
+
+def test_seeds_change_everything_that_is_random(tmp_path):
+    settings = {"batch_size": 8, "dataset_size": 40}
+    assert rows_of(0, seed=0, **settings) != rows_of(0, seed=1, **settings)
+    noises = [torch.rand(3, generator=training._generator(seed, 1)) for seed in (0, 1, 2**24, 20240101, 2**32 - 1)]
+    assert len({tuple(noise.tolist()) for noise in noises}) == 5
 
 
 def test_parts_of_a_batch_are_the_batch(tmp_path):
@@ -183,7 +230,7 @@ def test_settings_keep_their_types_and_unknown_ones_are_named():
 
 
 def test_nan_stops_the_run_and_keeps_the_checkpoint(tmp_path):
-    with pytest.raises(TrainingDivergedError, match=r"loss is nan at step 12 .*checkpoint of step 10 is kept"):
+    with pytest.raises(TrainingDivergedError, match=r"loss is nan at step 12 .*step 10 is kept.*start anew"):
         train(line(nan_at=12), tmp_path)
     assert checkpoints.read_facts(tmp_path / checkpoints.CHECKPOINT)["step"] == 10
 
@@ -206,6 +253,16 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     assert list(tmp_path.glob("*.partial")) == []
 
 
+def test_a_log_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    log = training._Log(tmp_path / training.LOG, 0)
+    log.add(0, 1.0)
+    before = log.path.read_text()
+    monkeypatch.setattr(training.csv, "writer", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    with pytest.raises(OSError, match=r"cannot write the log .*log.csv: No space left"):
+        log.add(1, 1.0)
+    assert log.path.read_text() == before
+
+
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
     train(line(steps=5), tmp_path)
     with pytest.raises(FileExistsError, match="holds a run at step 5: go on with --resume"):
@@ -214,8 +271,19 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path):
         train(line(steps=5, learning_rate=0.02), tmp_path, resume=True)
     with pytest.raises(ValueError, match="recipe 'line', expected 'other'"):
         train(dataclasses.replace(line(steps=5), name="other"), tmp_path, resume=True)
+    train(line(steps=5, sample_every=3, workers=0), tmp_path, resume=True)  # changes no number
     path = tmp_path / checkpoints.CHECKPOINT
-    path.write_bytes(path.read_bytes()[:50])
+    whole = path.read_bytes()
+    for lacks, message in {
+        "model.weight": "1 missing: weight",
+        "optimizer.0": "state of 1 parameters, expected 2",
+    }.items():
+        facts = json.dumps(checkpoints.read_facts(path))
+        kept = {name: value for name, value in load(whole).items() if not name.startswith(lacks)}
+        path.write_bytes(to_bytes(kept, {"facts": facts}))
+        with pytest.raises(ValueError, match=message):
+            train(line(steps=5), tmp_path, resume=True)
+    path.write_bytes(whole[:50])
     with pytest.raises(ValueError, match="is damaged"):
         train(line(steps=5), tmp_path, resume=True)
 
