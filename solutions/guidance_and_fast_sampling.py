@@ -317,14 +317,14 @@ def trailing_times(num_train_timesteps, num_inference_steps):
 #
 # $$\hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\;\hat\varepsilon}{\sqrt{\bar\alpha_t}}, \qquad
 # x_{\mathrm{prev}} = \sqrt{\bar\alpha_{\mathrm{prev}}}\;\hat x_0 +
-# \sqrt{1-\bar\alpha_{\mathrm{prev}}-\sigma^2}\;\hat\varepsilon + \sigma\,\varepsilon \qquad \text{(DDIM, eq. 12)}$$
+# \sqrt{1-\bar\alpha_{\mathrm{prev}}-\sigma^2}\;\hat\varepsilon + \sigma\,z \qquad \text{(DDIM, eq. 12)}$$
 #
 # $$\sigma = \eta\,\sqrt{\frac{1-\bar\alpha_{\mathrm{prev}}}{1-\bar\alpha_t}}\,
 # \sqrt{1-\frac{\bar\alpha_t}{\bar\alpha_{\mathrm{prev}}}} \qquad \text{(DDIM, eq. 16)}$$
 #
 # The paper writes $\alpha$ for our $\bar\alpha$. Here *prev* is the less noisy time, which the sampler visits next. The
-# number $\eta$ says how much of the predicted noise is replaced by fresh noise $\varepsilon$: none at $\eta = 0$; at
-# $\eta = 1$ the step is one of DDPM. Either way $x_{\mathrm{prev}}$ holds noise of variance
+# number $\eta$ measures the fresh noise $z$, as a fraction of DDPM's: none at $\eta = 0$; at $\eta = 1$ the step is one
+# of DDPM. Either way $x_{\mathrm{prev}}$ holds noise of variance
 # $1-\bar\alpha_{\mathrm{prev}}$ altogether.
 #
 # Write `ddim_step`. The fresh noise is an argument, so that results can be compared; do not draw any yourself. The last
@@ -351,7 +351,7 @@ def ddim_step(x_t, predicted_noise, alpha_bar, alpha_bar_prev, eta, noise):
         predicted_noise: the noise that the network sees in them, shape (b, c, h, w).
         alpha_bar: ᾱ at the time of x_t, a Python float.
         alpha_bar_prev: ᾱ at the time to go to, a Python float, larger; 1.0 for the last step.
-        eta: share of fresh noise, a Python float in [0, 1].
+        eta: fresh noise as a fraction of DDPM's, a Python float in [0, 1].
         noise: fresh noise ε, shape (b, c, h, w).
     Returns:
         x_prev, shape (b, c, h, w), dtype and device of x_t.
@@ -768,7 +768,7 @@ def ddim_step(x_t, predicted_noise, alpha_bar, alpha_bar_prev, eta, noise):
 # A network that sometimes saw no label in training can predict the noise in two ways: with a label $c$, and without.
 # Guidance starts at the prediction without the label and goes towards the one with it, and beyond:
 #
-# $$\tilde\varepsilon = (1 + w)\,\varepsilon_\theta(x_t, c) - w\,\varepsilon_\theta(x_t)
+# $$\tilde\varepsilon = (1 + w)\,\varepsilon_\theta(x_t, c) - w\,\varepsilon_\theta(x_t, \varnothing)
 # \qquad \text{(Ho \& Salimans 2022, eq. 6)}$$
 #
 # Libraries, this one included, count differently. They call their number `guidance_scale`:
@@ -1117,7 +1117,7 @@ def to_guidance_scale(w):
 #
 # $$\lambda = \tfrac12 \ln \frac{\bar\alpha}{1 - \bar\alpha},$$
 #
-# half the $\lambda$ of the exercise on noising. It grows as the noise goes away. With
+# half the $\lambda = \ln\mathrm{SNR}$ of the exercise on noising. It grows as the noise goes away. With
 # $h_{\mathrm{before}} = \lambda - \lambda_{\mathrm{before}}$, the length of the step before, and
 # $h = \lambda_{\mathrm{next}} - \lambda$, that of this one,
 #
@@ -1127,6 +1127,8 @@ def to_guidance_scale(w):
 # $$x_{\mathrm{next}} = \sqrt{\frac{1-\bar\alpha_{\mathrm{next}}}{1-\bar\alpha}}\; x
 # - \sqrt{\bar\alpha_{\mathrm{next}}}\,\left(e^{-h} - 1\right) D \qquad \text{(DPM-Solver++, algorithm 2)}$$
 #
+# $D$ is the value of that line half a step ahead of $x$, hence the ½.
+#
 # Write `dpm_solver_step`. **The first step** has nothing to look back to: `x0_before` and `alpha_bar_before` are then
 # both `None`, and $D = \hat x_0$. The other $\bar\alpha$ lie strictly between 0 and 1. (The very last step goes to the
 # clean image. It is not asked for: it has infinite length in $\lambda$ and simply returns $\hat x_0$.)
@@ -1135,7 +1137,8 @@ def to_guidance_scale(w):
 #
 # Write a small helper for $\lambda$ of one $\bar\alpha$. Leave the step before alone until you know that there is one:
 # `x0_before is None` tells you. To test your answer, hand in the same tensor as `x0` and `x0_before`: the result has to
-# be that of the first step. `ddim_step` with $\eta = 0$ gives the same for the noise that fits $x$ and $\hat x_0$.
+# be that of the first step. And on the first step, `ddim_step` with $\eta = 0$ must give the same, for
+# $\hat\varepsilon = (x - \sqrt{\bar\alpha}\,\hat x_0)/\sqrt{1-\bar\alpha}$.
 #
 # </details>
 
@@ -1557,7 +1560,7 @@ def dpm_solver_step(x, x0, x0_before, alpha_bar_before, alpha_bar, alpha_bar_nex
 # %% [markdown]
 # ## Question 5: a straight path
 #
-# Flow matching (Lipman et al. 2023; Liu et al. 2023) leaves out the schedule. Image and noise are the two ends of a
+# Flow matching (Lipman et al. 2023; Liu et al. 2023) takes the simplest schedule. Image and noise are the two ends of a
 # straight line, and time $u$ says how far along it a point lies:
 #
 # $$x_u = (1 - u)\,x_0 + u\,\varepsilon, \qquad u = 0 \text{ is the image, } u = 1 \text{ is noise.}$$
