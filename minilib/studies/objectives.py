@@ -1,4 +1,4 @@
-"""What to predict, which noise levels to weight, which schedule, averaged weights or not: `ddpm-toybox`, but briefly.
+"""What to predict, which noise levels to weight or to draw, which schedule, averaged weights: `ddpm-toybox`, briefly.
 
 `python -m minilib.studies.objectives` trains the network once for each choice, on the same examples in the same
 order with the same noise, and compares drawn toys and errors on held-out ones. The intervals are over toys; how much
@@ -92,12 +92,12 @@ def main(steps: int, samples: int) -> None:
         print(f"{name}: Fréchet distance {frechet_distance(features[name], reference):.1f}", flush=True)
 
     plain = DDPMToybox()
-    ours = {"prediction_type": plain.prediction_type, "snr_gamma": plain.snr_gamma}
+    base = {"prediction_type": "sample", "snr_gamma": None, "time_shift": 1.0}
     runs = {
-        f"{kind}{', min-SNR' if gamma else ''}": {"prediction_type": kind, "snr_gamma": gamma}
+        f"{kind}{', min-SNR' if gamma else ''}": base | {"prediction_type": kind, "snr_gamma": gamma}
         for kind in KINDS
         for gamma in (None, 5.0)
-    } | {"linear schedule": ours | {"schedule": "linear"}}
+    } | {"linear schedule": base | {"schedule": "linear"}, "shifted times": base | {"time_shift": plain.time_shift}}
     with tempfile.TemporaryDirectory() as folder:
         for name, changes in runs.items():
             with torch.enable_grad():
@@ -105,7 +105,7 @@ def main(steps: int, samples: int) -> None:
             look(name, recipe, models["averaged, end"])
             if recipe.schedule == plain.schedule:
                 wrong[name] = errors(recipe, models["averaged, end"], pictures, labels)
-            if changes == ours:
+            if changes == base:
                 for kind in ("raw, half", "averaged, half", "raw, end"):
                     look(kind, recipe, models[kind])
                 features["averaged, end"] = features[name]
@@ -114,7 +114,12 @@ def main(steps: int, samples: int) -> None:
         return distance_difference(features[first], features[second], wanted, reference)
 
     pairs = [(kind, f"{kind}, min-SNR") for kind in KINDS]
-    pairs += [("epsilon", "sample"), ("v_prediction", "sample"), ("linear schedule", plain.prediction_type)]
+    pairs += [
+        ("epsilon", "sample"),
+        ("v_prediction", "sample"),
+        ("linear schedule", "sample"),
+        ("sample", "shifted times"),
+    ]
     pairs += [(f"raw, {when}", f"averaged, {when}") for when in ("half", "end")]
     write_study(
         "objectives",
