@@ -63,7 +63,7 @@ class Sandbox:
     """
 
     def __init__(self, library: Path, limits: Limits):
-        self.library, self.limits = library, limits
+        self.course, self.limits = library, limits
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
         self._watched = 0.0
@@ -135,7 +135,7 @@ class Sandbox:
 
     def _start(self, seconds: float) -> None:
         self._process = subprocess.Popen(
-            bwrap_command(self.library, disk_bytes=self.limits.disk_bytes, argv=["/course/worker.py"]),
+            bwrap_command(self.course, disk_bytes=self.limits.disk_bytes, argv=["/course/worker.py"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -16,13 +16,13 @@ class Exercise:
 
     def __init__(self, name: str, folder: Path):
         self.files, self.bundle = build(SOLUTIONS / f"{name}.py")
-        self.library = folder / name
-        self.library.mkdir()
-        make_library(self.library, self.bundle.withheld)
+        self.course = folder / name
+        self.course.mkdir()
+        make_library(self.course, self.bundle.withheld)
         self.reference = list(code_cells(self.bundle.reference))
         self.blank = list(code_cells(self.bundle.student))
         self.limits = Limits()
-        self.sandbox = Sandbox(self.library, self.limits)
+        self.sandbox = Sandbox(self.course, self.limits)
 
     def score(self, cells: list[str]) -> Score:
         """Scores trusted cells in a process of their own, forked in one sandbox."""

@@ -169,7 +169,7 @@ def test_no_cell_of_the_table_is_a_formula_or_steers_the_terminal(run: Run):
 def test_takes_all_day(exercises: dict[str, Exercise]):
     exercise = exercises["noising"]
     cells = [*exercise.blank, "import time", *["time.sleep(1)"] * 20]
-    result = score(exercise.bundle, cells, exercise.library, Limits(notebook_s=8.0))
+    result = score(exercise.bundle, cells, exercise.course, Limits(notebook_s=8.0))
     assert result.look == "it took longer than 8 s altogether"
     assert sum(result.points(question) for question in result.questions) == 0
     assert result.seconds < 20
