@@ -1,6 +1,8 @@
-"""A run of training on disk: one file, written in one piece or not at all, from which it goes on exactly."""
+"""A run of training on disk: its checkpoint, written in one piece or not at all, and its log."""
 
+import csv
 import dataclasses
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from minilib.training import EMA, Recipe
 
 CHECKPOINT = "checkpoint.safetensors"
+LOG = "log.csv"
 HARMLESS = ("train.workers", "train.sample_every", "train.checkpoint_every")
 """Settings that a run may be resumed with other values of."""
 
@@ -152,3 +155,34 @@ def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
             for text in _differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
         ]
     return [] if found == wanted or name in HARMLESS else [f"{name} is {found} there, {wanted} here"]
+
+
+class Log:
+    """Loss, learning rate, gradient norm and seconds of each step, as CSV.
+
+    Args:
+        path: of the file; of an earlier run's, the rows from step `first` on are dropped.
+        first: the step that this run begins with.
+    Raises:
+        OSError: the file cannot be written; says which.
+    """
+
+    COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
+
+    def __init__(self, path: Path, first: int):
+        rows = []
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) < first]
+        self.path = path
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([self.COLUMNS, *rows])
+        write_atomically(path, text.getvalue().encode(), what="the log")
+
+    def add(self, step: int, *values: float) -> None:
+        """Appends a row: the step, and a value for each further column."""
+        try:
+            with self.path.open("a", newline="") as file:
+                csv.writer(file).writerow([step, *(f"{value:.6g}" for value in values)])
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write the log {self.path}: {error.strerror or error}") from error

@@ -5,9 +5,7 @@ each process takes its share. So a run that was killed goes on exactly as if it 
 what one would have; with dropout, whose masks each process draws for itself, only the first is true.
 """
 
-import csv
 import dataclasses
-import io
 import math
 import time
 from abc import ABC, abstractmethod
@@ -23,10 +21,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from minilib.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint, step_of, write_atomically
+from minilib.checkpoints import CHECKPOINT, LOG, Log, load_checkpoint, save_checkpoint, step_of
 from minilib.errors import require
-
-LOG = "log.csv"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -219,7 +215,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
     ema.model.to(accelerator.device)
 
     examples = iter(_loader(recipe, first, accelerator.process_index, accelerator.num_processes))
-    log = _Log(folder / LOG, first) if accelerator.is_main_process else None
+    log = Log(folder / LOG, first) if accelerator.is_main_process else None
     bar = tqdm(initial=first, total=config.steps, desc=recipe.name, mininterval=1.0, disable=log is None)
     started, shown = time.monotonic(), math.nan
     with bar:
@@ -299,26 +295,3 @@ def _check_finite(loss: float, norm: float, step: int, rate: float, path: Path) 
                 " Usual causes: a learning rate too high, or NaN in the data. Resuming would repeat this step exactly:"
                 " start anew in another folder, with a lower rate"
             )
-
-
-class _Log:
-    """log.csv: appended to; on resuming, what comes after the checkpoint is dropped."""
-
-    COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
-
-    def __init__(self, path: Path, first: int):
-        rows = []
-        if path.exists():
-            with path.open(newline="") as file:
-                rows = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) < first]
-        self.path = path
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([self.COLUMNS, *rows])
-        write_atomically(path, text.getvalue().encode(), what="the log")
-
-    def add(self, step: int, *values: float) -> None:
-        try:
-            with self.path.open("a", newline="") as file:
-                csv.writer(file).writerow([step, *(f"{value:.6g}" for value in values)])
-        except OSError as error:
-            raise OSError(error.errno, f"cannot write the log {self.path}: {error.strerror or error}") from error

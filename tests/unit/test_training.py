@@ -83,7 +83,7 @@ def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
     assert checkpoints.read_facts(tmp_path / "killed" / checkpoints.CHECKPOINT)["step"] == 15
     resumed = train(line(), tmp_path / "killed", resume=True)
     assert torch.equal(weights(whole), weights(resumed))
-    logs = [(tmp_path / run / training.LOG).read_text().splitlines() for run in ("whole", "killed")]
+    logs = [(tmp_path / run / checkpoints.LOG).read_text().splitlines() for run in ("whole", "killed")]
     without_seconds = [[row.rsplit(",", 1)[0] for row in log] for log in logs]
     assert without_seconds[0] == without_seconds[1] and len(logs[0]) == 31
 
@@ -172,7 +172,7 @@ def test_two_processes_compute_what_one_does(tmp_path):
     checkpoints.load_checkpoint(tmp_path / "two" / checkpoints.CHECKPOINT, recipe, model, ema, optimizer)
     torch.testing.assert_close(weights(ema.model), weights(whole), rtol=1e-6, atol=1e-6)
     losses = [
-        [float(row.split(",")[1]) for row in (tmp_path / run / training.LOG).read_text().splitlines()[1:]]
+        [float(row.split(",")[1]) for row in (tmp_path / run / checkpoints.LOG).read_text().splitlines()[1:]]
         for run in ("one", "two")
     ]
     torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=1e-5, atol=1e-6)
@@ -254,10 +254,12 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
 
 
 def test_a_log_that_cannot_be_written_is_named(tmp_path, monkeypatch):
-    log = training._Log(tmp_path / training.LOG, 0)
+    log = checkpoints.Log(tmp_path / checkpoints.LOG, 0)
     log.add(0, 1.0)
     before = log.path.read_text()
-    monkeypatch.setattr(training.csv, "writer", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    monkeypatch.setattr(
+        checkpoints.csv, "writer", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left"))
+    )
     with pytest.raises(OSError, match=r"cannot write the log .*log.csv: No space left"):
         log.add(1, 1.0)
     assert log.path.read_text() == before
