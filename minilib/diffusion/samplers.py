@@ -41,7 +41,7 @@ class SamplerStep:
 
 Callback = Callable[[SamplerStep], object]
 PURE_NOISE = 1e-3
-"""√ᾱ below which `heun` makes no correction."""
+"""√ᾱ up to which `heun` makes no correction."""
 
 
 def sampling_times(
@@ -228,23 +228,23 @@ def heun(
 ) -> Float[Tensor, "b *d"]:
     """Heun's method on the ODE of `euler`: goes, looks, and goes again with the mean slope (EDM, algorithm 1).
 
-    Asks the network twice a step, but for the last, and for steps that begin in practically pure noise, such as the
-    first of the cosine schedule: there s falls from 2·10⁴ by orders of magnitude in one step, and the mean of the
-    slopes at its ends is further off than the first of them. Arguments and errors as for `ddpm`.
+    Asks the network twice a step, but for the last. A step that begins in practically pure noise, such as the first
+    of the cosine schedule, stays Euler's: there s falls from 2·10⁴ by orders of magnitude, and the mean of the slopes
+    at its ends is further off than the first of them. Arguments and errors as for `ddpm`.
     """
     log_signal, sigma = _levels(process, times, x)
     signal = log_signal.exp()
     s = sigma / signal
     y = x / signal[0]
     moments = times.to(x.device)
-    corrected = [*(signal[:-2] > PURE_NOISE).tolist(), False]
     for i, t in enumerate(moments):
         x0 = denoise(signal[i] * y, t.expand(len(x)))
         slope = (y - x0) / s[i]
         y_prev = y + (s[i + 1] - s[i]) * slope
-        if corrected[i]:
+        if i + 1 < len(moments):
             x0_ahead = denoise(signal[i + 1] * y_prev, moments[i + 1].expand(len(x)))
-            y_prev = y + (s[i + 1] - s[i]) * (slope + (y_prev - x0_ahead) / s[i + 1]) / 2
+            corrected = y + (s[i + 1] - s[i]) * (slope + (y_prev - x0_ahead) / s[i + 1]) / 2
+            y_prev = torch.where(signal[i] > PURE_NOISE, corrected, y_prev)
         _report(callback, i, t, signal[i] * y, x0, signal[i + 1] * y_prev)
         y = y_prev
     return y
