@@ -16,6 +16,7 @@ from minilib.interop.diffusers import config_from_diffusers, load_ddpm, to_ddpm_
 from minilib.metrics import energy_distance, frechet_distance
 from minilib.recipes import DDPMToybox, make_recipe
 from minilib.train import with_settings
+from minilib.studies import read_study
 from minilib.training import TrainConfig
 from minilib.weights import cards, load_trained
 
@@ -67,6 +68,7 @@ def tiny(**changes):
         (lambda: to_ddpm_pipeline(unet, process, prediction_type="sample", label=3), "a label in 0..2, got 3"),
         (lambda: frechet_distance(x[0, 0], x[0, 0, :, :3]), r"sets of features .* \(8, 8\) and \(8, 3\)"),
         (lambda: energy_distance(x[0, 0], x[0, 0, :1]), "two sets of points"),
+        (lambda: read_study("objective"), "Unknown study 'objective'. Did you mean 'objectives'"),
         (lambda: make_recipe("ddpm-toy"), "Unknown recipe 'ddpm-toy'. Did you mean 'ddpm-toybox'"),
         (lambda: with_settings(make_recipe("ddpm-toybox"), ["train.step=3"]), "Did you mean 'steps'"),
         (lambda: with_settings(make_recipe("ddpm-toybox"), ["train.steps=a"]), "train.steps=a: invalid literal"),
