@@ -137,7 +137,8 @@ def test_heun_is_of_second_order_on_the_cosine_schedule_too():
     def error(sampler, num_steps):
         return (walk(sampler, num_steps) - exact).norm(dim=1).mean()
 
-    euler, heun = ([error(sampler, num_steps) for num_steps in (25, 100)] for sampler in (samplers.euler, samplers.heun))
+    solvers = samplers.euler, samplers.heun
+    euler, heun = ([error(solver, num_steps) for num_steps in (25, 100)] for solver in solvers)
     assert 3 < euler[0] / euler[1] < 5, "first order: a quarter of the step, a quarter of the error"
     assert heun[0] / heun[1] > 6
     assert heun[1] < euler[1] / 3
