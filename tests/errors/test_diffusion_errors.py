@@ -15,8 +15,8 @@ from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.interop.diffusers import config_from_diffusers, load_ddpm, to_ddpm_pipeline
 from minilib.metrics import energy_distance, frechet_distance
 from minilib.recipes import DDPMToybox, make_recipe
-from minilib.train import with_settings
 from minilib.studies import read_study
+from minilib.train import with_settings
 from minilib.training import TrainConfig
 from minilib.weights import cards, load_trained
 
