@@ -5,8 +5,7 @@ saw there. Built as diffusers' `UNet2DModel`, whose weights fit (`minilib.intero
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
+
+from minilib.attention.layers import Heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,26 +216,15 @@ class SpatialAttention(nn.Module):
 
     def __init__(self, config: UNetConfig, channels: int, *, normalise: bool = True):
         super().__init__()
-        self.num_heads = channels // (config.attention_head_dim or channels)
         self.group_norm = nn.GroupNorm(config.norm_num_groups, channels, config.norm_eps) if normalise else None
         self.to_q, self.to_k, self.to_v, self.to_out = (nn.Linear(channels, channels) for _ in range(4))
         nn.init.zeros_(self.to_out.weight)
-        self.record: list[Tensor] | None = None
+        self.heads = Heads(channels // (config.attention_head_dim or channels))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """x plus, for each pixel, what it gathered from all others."""
         tokens = rearrange(x if self.group_norm is None else self.group_norm(x), "b c h w -> b (h w) c")
-        q, k, v = (
-            rearrange(layer(tokens), "b n (heads d) -> b heads n d", heads=self.num_heads)
-            for layer in (self.to_q, self.to_k, self.to_v)
-        )
-        if self.record is None:
-            gathered = F.scaled_dot_product_attention(q, k, v)
-        else:  # the fused function does not give its weights away
-            weights = torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1)
-            self.record.append(weights.detach())
-            gathered = weights @ v
-        out = self.to_out(rearrange(gathered, "b heads n d -> b n (heads d)"))
+        out = self.to_out(self.heads(self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)))
         return x + rearrange(out, "b (h w) c -> b c h w", h=x.shape[2])
 
 
@@ -331,22 +321,3 @@ def _check_divides(name: str, part: int, widths: Sequence[int]) -> None:
     for width in widths:
         if part < 1 or width % part:
             raise ValueError(f"expected {name} to divide every width, got {part} and width {width}")
-
-
-@contextmanager
-def record_attention(unet: UNet) -> Iterator[dict[str, list[Tensor]]]:
-    """Collects the attention weights of every forward pass inside the `with`, without changing the result.
-
-    Yields:
-        Name of a layer → one tensor for each forward pass, shape (b, heads, n, n), n = height × width of its feature
-        map, row by row: entry [i, j] is how much pixel i takes from pixel j; rows sum to 1.
-    """
-    layers = {name: module for name, module in unet.named_modules() if isinstance(module, SpatialAttention)}
-    records: dict[str, list[Tensor]] = {name: [] for name in layers}
-    for name, layer in layers.items():
-        layer.record = records[name]
-    try:
-        yield records
-    finally:
-        for layer in layers.values():
-            layer.record = None

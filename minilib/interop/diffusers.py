@@ -1,7 +1,6 @@
 """U-Nets to and from diffusers' `UNet2DModel`, and a trained model as its `DDPMPipeline`."""
 
 import inspect
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from minilib.checkpoints import fit_state_dict
 from minilib.diffusion.process import GaussianDiffusion, PredictionType
 from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.errors import require
+from minilib.interop.names import renamed
 
 OUR_NAMES = {
     r"\.(downsamplers|upsamplers)\.0\.": ".resample.",
@@ -88,7 +88,7 @@ def unet_from_diffusers(config: Mapping[str, Any], state: Mapping[str, Tensor]) 
         ValueError: a setting this library does not have, or weights that do not fit; lists the names.
     """
     unet = UNet(config_from_diffusers(config))
-    fit_state_dict(unet, {_renamed(name, OUR_NAMES): value for name, value in state.items()}, source="the state dict")
+    fit_state_dict(unet, {renamed(name, OUR_NAMES): value for name, value in state.items()}, source="the state dict")
     return unet.eval()
 
 
@@ -111,7 +111,7 @@ def unet_to_diffusers(unet: UNet, *, sample_size: int = 32) -> Any:
         resnet_time_scale_shift=config.time_embedding_norm,
         **{name: getattr(config, name) for name in SAME},
     )
-    model.load_state_dict({_renamed(name, THEIR_NAMES): value for name, value in unet.state_dict().items()})
+    model.load_state_dict({renamed(name, THEIR_NAMES): value for name, value in unet.state_dict().items()})
     return model.eval()
 
 
@@ -187,9 +187,3 @@ def to_ddpm_pipeline(
     pipeline = diffusers.DDPMPipeline(unet=model.eval(), scheduler=scheduler)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
-
-
-def _renamed(name: str, table: Mapping[str, str]) -> str:
-    for pattern, ours in table.items():
-        name = re.sub(pattern, ours, name)
-    return name

@@ -19,15 +19,13 @@ from torch import Tensor, nn
 
 from minilib.checkpoints import CHECKPOINT
 from minilib.diffusion.samplers import ddim
-from minilib.evaluate import (
+from minilib.evaluate.common import even_labels, in_parts, metric
+from minilib.evaluate.diffusion import (
     distance_difference,
     distance_metric,
     draw,
-    even_labels,
     held_out_toys,
-    in_parts,
     judge_and_reference,
-    metric,
 )
 from minilib.metrics import frechet_distance
 from minilib.recipes.ddpm_toybox import DDPMToybox

@@ -7,15 +7,14 @@ import pytest
 import torch
 
 from minilib.diffusion.samplers import ddpm
-from minilib.evaluate import (
+from minilib.evaluate.common import even_labels, in_parts
+from minilib.evaluate.diffusion import (
     SAMPLERS,
     STEPS,
     distance_metric,
     draw,
     evaluate_classifier,
-    even_labels,
     held_out_toys,
-    in_parts,
     judge_and_reference,
     nearest,
 )

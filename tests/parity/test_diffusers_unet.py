@@ -4,11 +4,12 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
+from minilib.attention.recorder import record_attention, use_fused
 from minilib.diffusion.guidance import make_denoiser
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.samplers import ddpm, sampling_times
 from minilib.diffusion.schedules import make_betas
-from minilib.diffusion.unet import UNet, UNetConfig, record_attention
+from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.interop.diffusers import load_ddpm, to_ddpm_pipeline, unet_from_diffusers, unet_to_diffusers
 
 SMALL = {"block_out_channels": (32, 64), "layers_per_block": 1, "norm_num_groups": 8}
@@ -114,6 +115,7 @@ def test_recording_attention_changes_nothing():
     unet, x = small_unet(), torch.randn(2, 3, 16, 16)
     t, labels = torch.tensor([3, 900]), torch.tensor([0, 3])
     expected = unet(x, t, labels)
+    use_fused(unet, False)
     with record_attention(unet) as records:
         torch.testing.assert_close(unet(x, t, labels), expected, rtol=1e-5, atol=1e-5)
     assert set(records) == {"down_blocks.1.attentions.0", "mid_block.attentions.0"} | {

@@ -3,11 +3,16 @@
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from minilib.attention import maps
+from minilib.attention.layers import CrossAttention, causal_mask
+from minilib.attention.positions import rotary_angles, sinusoidal_2d
+from minilib.attention.recorder import record_attention, use_fused
+from minilib.attention.vit import ViT, ViTConfig, patchify, unpatchify
 from minilib.diffusion import guidance, losses, samplers, schedules
 from minilib.diffusion.flow import flow_euler, flow_path, flow_times
 from minilib.diffusion.ideal import ideal_x0
 from minilib.diffusion.process import GaussianDiffusion
-from minilib.diffusion.unet import UNet, UNetConfig, record_attention
+from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.images import from_uint8, to_uint8
 from minilib.views import cameras
 
@@ -55,6 +60,7 @@ def test_network_losses_and_samplers():
         x0, noise = torch.rand(2, 3, 8, 8, device="cuda"), torch.randn(2, 3, 8, 8, device="cuda")
         t, labels = torch.zeros(2, 2, dtype=torch.long, device="cuda")
         x_t = process.q_sample(x0, t, noise)
+        use_fused(unet, False)
         with record_attention(unet) as records:
             said = unet(x_t, t, labels)
         outputs = [said, *(weights[0] for weights in records.values())]
@@ -73,3 +79,25 @@ def test_network_losses_and_samplers():
         outputs += flow_path(x0, noise, torch.rand(2, device="cuda"))
         outputs.append(flow_euler(lambda x, u: x * u.reshape(-1, 1, 1, 1), noise, flow_times(3).to("cuda")))
         assert all(output.device.type == "cuda" for output in outputs)
+
+
+def test_attention():
+    config = ViTConfig(image_size=16, patch_size=4, width=8, depth=2, num_heads=2, hidden=16, num_registers=1)
+    with FakeTensorMode():
+        with torch.device("cuda"):
+            vit, cross = ViT(config), CrossAttention(8, 2, context_width=6)
+        images, tokens = torch.rand(2, 3, 16, 16, device="cuda"), torch.rand(2, 5, 8, device="cuda")
+        outputs = [vit(images), vit(torch.rand(2, 3, 24, 16, device="cuda")), unpatchify(patchify(images, 4), (4, 4))]
+        outputs.append(cross(tokens, torch.rand(2, 7, 6, device="cuda")))
+        angles = rotary_angles(torch.arange(18.0, device="cuda"), 4)
+        mask = causal_mask(18, device=images.device)
+        outputs.append(vit.blocks[0](torch.rand(2, 18, 8, device="cuda"), mask, angles))
+        use_fused(vit, False)
+        with record_attention(vit) as records:
+            logits = vit(images)
+        layers = [weights for (weights,) in records.values()]
+        outputs += [maps.rollout(layers, discard_ratio=0.5), maps.relevance(layers, logits.sum())]
+        outputs.append(maps.attention_distance(layers[0], (4, 4), num_prefix=2))
+        outputs.append(maps.patch_map(layers[0][:, :, 0], (4, 4), (16, 16), num_prefix=2))
+        assert all(output.device.type == "cuda" for output in outputs)
+        assert sinusoidal_2d(2, 2, 8).shape == (4, 8)

@@ -1,13 +1,6 @@
-"""Measures a trained model on toys that no training has seen: `python -m minilib.evaluate NAME`.
+"""How good drawn toys are: as asked for, as varied as real ones, and no copies."""
 
-The numbers go into the model's card, each with its 95 % interval and the number of independent things it is made of.
-"""
-
-import argparse
-import shutil
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,22 +8,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from minilib.diffusion.samplers import ddim, ddpm, dpm_solver_pp_2m
-from minilib.metrics import bootstrap_interval, bootstrap_statistic, frechet_distance
+from minilib.evaluate.common import even_labels, in_parts, metric, say
+from minilib.metrics import bootstrap_statistic, frechet_distance
 from minilib.recipes.classifier_toybox import ClassifierToybox, ToyClassifier
 from minilib.recipes.ddpm_toybox import DDPMToybox
 from minilib.recipes.toys32 import toys32
 from minilib.toybox.catalog import CATEGORIES
-from minilib.weights import FOLDER, load_trained, read_card, write_card
+from minilib.weights import load_trained
 
 SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp_2m": dpm_solver_pp_2m}
 STEPS = (5, 10, 25, 50, 1000)
 REFERENCE_TOYS = 500
 """Of the test split: the first so many are what samples are compared with; the floor comes from those after them."""
-
-
-def metric(values: Float[Tensor, " n"]) -> dict[str, Any]:
-    """A mean as cards hold it: value, ci95, n."""
-    return {"value": float(values.mean()), "ci95": list(bootstrap_interval(values)), "n": len(values)}
 
 
 def distance_metric(
@@ -49,17 +38,6 @@ def held_out_toys(num_toys: int, first: int = 0) -> tuple[Float[Tensor, "n 3 32 
     data = toys32("test", num_toys=num_toys, first=first)
     rows = [data[i] for i in range(len(data))]
     return torch.stack([row["rgb"] for row in rows]), torch.stack([row["category"] for row in rows])
-
-
-@torch.no_grad()
-def in_parts(function: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"], size: int = 500) -> Tensor:
-    """What a function says about many images, some at a time."""
-    return torch.cat([function(part) for part in images.split(size)])
-
-
-def even_labels(n: int) -> Int[Tensor, " n"]:
-    """n labels, every category as often as the others (or once more)."""
-    return torch.arange(n) % len(CATEGORIES)
 
 
 def draw(
@@ -130,7 +108,7 @@ def evaluate_ddpm(
     train = recipe.make_dataset()
     metrics["nearest_train"] = metric(nearest(drawn, train))
     metrics["nearest_train_real"] = metric(nearest(others, train))
-    _say(metrics)
+    say(metrics)
     metrics |= _under_guidance(recipe, model, judge, even_labels(guidance_samples))
     features, labels = {}, even_labels(distance_samples)
     for steps in STEPS:
@@ -138,7 +116,7 @@ def evaluate_ddpm(
             images = draw(recipe, model, labels, sampler=sampler, steps=steps, guidance_scale=1.0, seed=1)
             features[steps, name] = in_parts(judge.features, images)
             found = {f"fd_{steps}_{name}": distance_metric(features[steps, name], labels, reference)}
-            _say(found)
+            say(found)
             metrics |= found
     for steps in (5, 10, 25):
         pair = features[steps, "ddpm"], features[steps, "ddim"]
@@ -172,41 +150,5 @@ def _under_guidance(recipe: DDPMToybox, model: Any, judge: ToyClassifier, labels
     metrics |= {f"variety_at_{scale}": metric(values) for scale, values in variety.items()}
     metrics["agreement_2_minus_1"] = metric(right[2] - right[1])
     metrics["variety_4_minus_1"] = metric(variety[4] - variety[1])
-    _say(metrics)
+    say(metrics)
     return metrics
-
-
-EVALUATIONS: dict[str, Callable[..., dict[str, Any]]] = {
-    "classifier-toybox": evaluate_classifier,
-    "ddpm-toybox": evaluate_ddpm,
-}
-
-
-def _say(metrics: dict[str, Any]) -> None:
-    for name, value in metrics.items():
-        low, high = value["ci95"]
-        print(f"{name} = {value['value']:.4g} [{low:.4g}, {high:.4g}], n = {value['n']}", flush=True)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m minilib.evaluate", description=__doc__)
-    parser.add_argument("name", choices=sorted(EVALUATIONS), help="the recipe")
-    parser.add_argument("--from", dest="folder", type=Path, help="where it was trained; default: what ships")
-    parser.add_argument("--ship", action="store_true", help="copy weights and card to those that ship, with a picture")
-    options = parser.parse_args(arguments)
-    if options.ship and not options.folder:
-        parser.error("--ship needs --from: what ships lies where it ships already")
-    folder = options.folder or FOLDER
-    recipe, model = load_trained(options.name, folder)
-    metrics = EVALUATIONS[options.name](recipe, model)
-    path = folder / f"{options.name}.json"
-    write_card(path, read_card(path) | {"metrics": metrics})
-    if options.ship and folder != FOLDER:
-        for suffix in (".safetensors", ".json"):
-            shutil.copy(path.with_suffix(suffix), FOLDER)
-        recipe.preview(model, FOLDER / f"{options.name}.png")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Attention, the Vision Transformer, and where a model looks."""

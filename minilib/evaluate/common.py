@@ -1,0 +1,34 @@
+"""What several measurements share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from minilib.metrics import bootstrap_interval
+from minilib.toybox.catalog import CATEGORIES
+
+
+def metric(values: Float[Tensor, " n"]) -> dict[str, Any]:
+    """A mean as cards hold it: value, ci95, n."""
+    return {"value": float(values.mean()), "ci95": list(bootstrap_interval(values)), "n": len(values)}
+
+
+@torch.no_grad()
+def in_parts(function: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"], size: int = 500) -> Tensor:
+    """What a function says about many images, some at a time."""
+    return torch.cat([function(part) for part in images.split(size)])
+
+
+def even_labels(n: int) -> Int[Tensor, " n"]:
+    """n labels, every category as often as the others (or once more)."""
+    return torch.arange(n) % len(CATEGORIES)
+
+
+def say(metrics: dict[str, Any]) -> None:
+    """Prints metrics, each on a line."""
+    for name, value in metrics.items():
+        low, high = value["ci95"]
+        print(f"{name} = {value['value']:.4g} [{low:.4g}, {high:.4g}], n = {value['n']}", flush=True)

@@ -1,0 +1,192 @@
+"""Vision Transformers to and from transformers and timm: ViT, DeiT, DINO, DINOv2 (with registers)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from minilib.attention.vit import ViT, ViTConfig
+from minilib.checkpoints import fit_state_dict
+from minilib.errors import require
+from minilib.interop.names import renamed
+
+TRANSFORMERS = {
+    r"^(vit|dinov2|dinov2_with_registers|deit)\.": "",
+    r"^embeddings\.cls_token$": "class_token",
+    r"^embeddings\.position_embeddings$": "positions",
+    r"^embeddings\.register_tokens$": "registers",
+    r"^embeddings\.patch_embeddings\.projection\.": "patch_embedding.projection.",
+    r"^(encoder\.layer|layers)\.(\d+)\.": r"blocks.\2.",
+    r"\.layernorm_before\.": ".norm1.",
+    r"\.layernorm_after\.": ".norm2.",
+    r"\.attention\.o_proj\.": ".attention.to_out.",
+    r"\.mlp\.fc1\.": ".mlp.0.",
+    r"\.mlp\.fc2\.": ".mlp.2.",
+    r"\.layer_scale(\d)\.lambda1$": r".scale\1.gamma",
+    r"^layernorm\.": "norm.",
+    r"^classifier\.": "head.",
+}
+"""Pattern in transformers' names → ours. Queries, keys and values are joined afterwards."""
+
+TIMM = {
+    r"^cls_token$": "class_token",
+    r"^pos_embed$": "positions",
+    r"^reg_token$": "registers",
+    r"^patch_embed\.proj\.": "patch_embedding.projection.",
+    r"\.attn\.qkv\.": ".attention.to_qkv.",
+    r"\.attn\.proj\.": ".attention.to_out.",
+    r"\.mlp\.fc1\.": ".mlp.0.",
+    r"\.mlp\.fc2\.": ".mlp.2.",
+    r"\.ls(\d)\.gamma$": r".scale\1.gamma",
+}
+"""Pattern in timm's names → ours; all other names are the same."""
+
+POOLS: dict[str, Literal["class", "mean"]] = {"token": "class", "avg": "mean"}
+"""timm's names of what the classifier sees, and ours."""
+
+UNUSED = (r"^(vit\.)?pooler\.", r"(^|\.)embeddings\.mask_token$")
+"""Weights of transformers' models that features and classes do not depend on."""
+
+
+def vit_config_from_transformers(config: Mapping[str, Any], *, num_classes: int = 0) -> ViTConfig:
+    """Our configuration for that of a transformers model of type vit, dinov2 or dinov2_with_registers.
+
+    Raises:
+        ValueError: another type of model, or a setting that this library does not have.
+    """
+    kind = config.get("model_type")
+    if kind not in ("vit", "dinov2", "dinov2_with_registers"):
+        raise ValueError(f"expected a model of type vit, dinov2 or dinov2_with_registers, got {kind!r}")
+    if config["hidden_act"] != "gelu" or config.get("use_swiglu_ffn", False):
+        raise ValueError(f"expected an MLP with gelu, got {config['hidden_act']!r}, or SwiGLU")
+    width = config["hidden_size"]
+    dino = kind != "vit"
+    return ViTConfig(
+        image_size=config["image_size"],
+        patch_size=config["patch_size"],
+        in_channels=config["num_channels"],
+        width=width,
+        depth=config["num_hidden_layers"],
+        num_heads=config["num_attention_heads"],
+        hidden=int(config["mlp_ratio"] * width) if dino else config["intermediate_size"],
+        num_classes=num_classes,
+        num_registers=config.get("num_register_tokens", 0),
+        qkv_bias=config["qkv_bias"],
+        norm_eps=config["layer_norm_eps"],
+        layer_scale=config["layerscale_value"] if dino else None,
+        antialias=kind == "dinov2_with_registers",
+    )
+
+
+def vit_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> ViT:
+    """A `ViT` with the weights of a transformers model: `vit_from_transformers(m.config.to_dict(), m.state_dict())`.
+
+    A model without classifier, and DINOv2's (which sees the mean of the patches, too), becomes one that gives features.
+
+    Raises:
+        ValueError: a setting this library does not have, or weights that do not fit; lists the names.
+    """
+    used = {name: value for name, value in state.items() if not any(re.search(one, name) for one in UNUSED)}
+    if config.get("model_type") != "vit":
+        used = {name: value for name, value in used.items() if not name.startswith("classifier.")}
+    ours = _ours(used, TRANSFORMERS)
+    joined: dict[str, Tensor] = {}
+    for name, value in ours.items():
+        match = re.fullmatch(r"(.*\.attention\.)([qkv])_proj\.(weight|bias)", name)
+        if match is None:
+            joined[name] = value
+        elif match[2] == "q":
+            parts = [ours.get(f"{match[1]}{part}_proj.{match[3]}") for part in "qkv"]
+            missing = [f"{match[1]}{part}_proj" for part, one in zip("qkv", parts, strict=True) if one is None]
+            if missing:
+                raise ValueError(f"the state dict has no {', '.join(missing)}")
+            joined[f"{match[1]}to_qkv.{match[3]}"] = torch.cat(parts)  # pyright: ignore[reportArgumentType]
+    classes = len(joined["head.weight"]) if "head.weight" in joined else 0
+    vit = ViT(vit_config_from_transformers(config, num_classes=classes))
+    fit_state_dict(vit, joined, source="the state dict")
+    return vit.eval()
+
+
+def vit_from_timm(model: Any) -> ViT:
+    """A `ViT` with the weights of a timm `VisionTransformer`, such as `timm.create_model("vit_base_patch16_224")`.
+
+    Raises:
+        ValueError: a part this library does not have, or weights that do not fit; lists the names.
+    """
+    if model.global_pool not in POOLS:
+        raise ValueError(f"expected a timm model with global_pool in {', '.join(POOLS)}, got {model.global_pool!r}")
+    state, block = _ours(model.state_dict(), TIMM), model.blocks[0]
+    width, patch = model.embed_dim, model.patch_embed
+    vit = ViT(
+        ViTConfig(
+            image_size=patch.img_size[0],
+            patch_size=patch.patch_size[0],
+            in_channels=patch.proj.in_channels,
+            width=width,
+            depth=len(model.blocks),
+            num_heads=block.attn.num_heads,
+            hidden=block.mlp.fc1.out_features,
+            num_classes=model.num_classes,
+            pool=POOLS[model.global_pool],
+            num_registers=model.num_reg_tokens,
+            qkv_bias=block.attn.qkv.bias is not None,
+            norm_eps=block.norm1.eps,
+            layer_scale=1.0 if "blocks.0.scale1.gamma" in state else None,
+            antialias=True,
+        )
+    )
+    if model.no_embed_class and "positions" in state:  # DINOv2 in timm: no position for the class token
+        zero = state["positions"].new_zeros(1, width)
+        state["positions"] = torch.cat([zero, state["positions"]])
+    fit_state_dict(vit, state, source="the timm model")
+    return vit.eval()
+
+
+def vit_to_transformers(vit: ViT) -> Any:
+    """The same network as a transformers `ViTForImageClassification` (or `ViTModel`, if it has no classes).
+
+    Raises:
+        ValueError: a part that transformers' ViT does not have.
+    """
+    config = vit.config
+    if config.num_registers or config.layer_scale is not None or config.pool != "class":
+        raise ValueError("expected a ViT without registers and LayerScale that pools its class token")
+    transformers = require("transformers", extra="pretrained")
+    theirs = transformers.ViTConfig(
+        image_size=config.image_size,
+        patch_size=config.patch_size,
+        num_channels=config.in_channels,
+        hidden_size=config.width,
+        num_hidden_layers=config.depth,
+        num_attention_heads=config.num_heads,
+        intermediate_size=config.hidden,
+        qkv_bias=config.qkv_bias,
+        layer_norm_eps=config.norm_eps,
+        num_labels=config.num_classes,
+    )
+    if config.num_classes:
+        model = transformers.ViTForImageClassification(theirs)
+    else:
+        model = transformers.ViTModel(theirs, add_pooling_layer=False)
+    state = model.state_dict()
+    ours = vit.state_dict()
+    for name, value in state.items():
+        target = renamed(name, TRANSFORMERS)
+        match = re.fullmatch(r"(.*\.attention\.)([qkv])_proj\.(weight|bias)", target)
+        found = ours[target] if match is None else ours[f"{match[1]}to_qkv.{match[3]}"].chunk(3)["qkv".index(match[2])]
+        state[name] = found.reshape(value.shape)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _ours(state: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
+    """Weights under our names; class token, positions and registers lose their batch axis."""
+    ours = {renamed(name, table): value for name, value in state.items()}
+    for name in ("positions", "registers"):
+        if name in ours:
+            ours[name] = ours[name].squeeze(0)
+    if "class_token" in ours:
+        ours["class_token"] = ours["class_token"].flatten()
+    return ours

@@ -1,0 +1,94 @@
+"""Bad input to attention gets one clear line. Run without shape checks, as users do."""
+
+import pytest
+import torch
+from torch import nn
+
+from minilib.attention import maps
+from minilib.attention.layers import CrossAttention, SelfAttention, attention, attention_weights
+from minilib.attention.positions import resized_positions, rotary_angles, rotate, sinusoidal, sinusoidal_2d
+from minilib.attention.recorder import record_attention, use_fused
+from minilib.attention.vit import ViT, ViTConfig, patchify, unpatchify
+from minilib.interop.vit import vit_config_from_transformers, vit_from_transformers, vit_to_transformers
+from minilib.recipes import ViTToybox
+
+q = torch.randn(1, 2, 3, 4)
+tiny = ViTConfig(image_size=8, patch_size=4, width=8, depth=2, num_heads=2, hidden=16, num_classes=3)
+layers = [torch.rand(1, 2, 5, 5)] * 2
+
+
+def recorded_fused():
+    with record_attention(ViT(tiny)):
+        pass
+
+
+def recorded_nothing():
+    with record_attention(nn.Linear(2, 2)):
+        pass
+
+
+def hf(**changes):
+    from transformers import ViTConfig as Theirs
+
+    options = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    return Theirs(**options, image_size=8, patch_size=4, **changes).to_dict()
+
+
+def misfit():
+    from transformers import ViTConfig as Theirs
+    from transformers import ViTModel
+
+    options = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = ViTModel(Theirs(**options, image_size=8, patch_size=4))
+    state = model.state_dict()
+    del state["layernorm.weight"]
+    state["something.else"] = torch.zeros(1)
+    vit_from_transformers(model.config.to_dict(), state)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: ViTConfig(image_size=30, patch_size=8), "patches of 8 and an image of 30 pixels"),
+        (lambda: ViT(tiny)(torch.rand(1, 3, 10, 8)), r"divisible by patch_size = 4, got \(1, 3, 10, 8\)"),
+        (lambda: ViT(tiny)(torch.rand(1, 1, 8, 8)), r"expected images \(b, 3, h, w\), got \(1, 1, 8, 8\)"),
+        (lambda: patchify(torch.rand(1, 3, 9, 8), 4), r"divisible by patch_size = 4, got \(1, 3, 9, 8\)"),
+        (lambda: unpatchify(torch.rand(1, 5, 48), (2, 2)), r"\(2 · 2, 3 · size²\), got \(1, 5, 48\)"),
+        (lambda: unpatchify(torch.rand(1, 4, 47), (2, 2)), r"\(2 · 2, 3 · size²\), got \(1, 4, 47\)"),
+        (lambda: ViTConfig(width=10, num_heads=3), "got 3 heads and width 10"),
+        (lambda: SelfAttention(8, 0), "got 0 heads and width 8"),
+        (lambda: CrossAttention(8, 2, inner=5), "got 2 heads and width 5"),
+        (lambda: attention(q, q, q, torch.ones(3, 4, dtype=torch.bool)), r"\(1, 2, 3, 3\), got \(3, 4\)"),
+        (lambda: attention_weights(q, q, torch.ones(5, 1, 2, 3, 3, dtype=torch.bool)), r"got \(5, 1, 2, 3, 3\)"),
+        (recorded_fused, r"fused attention of blocks.0.attention, .* call use_fused\(model, False\) first"),
+        (recorded_nothing, "Linear has no attention that can be recorded"),
+        (lambda: use_fused(nn.Linear(2, 2), False), "Linear has no attention that can be recorded"),
+        (lambda: maps.rollout([]), "at least one layer"),
+        (lambda: maps.rollout([layers[0], torch.rand(1, 2, 4, 4)]), r"one number of tokens, got .*\(1, 2, 4, 4\)"),
+        (lambda: maps.rollout(layers, fusion="maen"), "Unknown fusion 'maen'. Did you mean 'mean'"),
+        (lambda: maps.rollout(layers, discard_ratio=1.0), r"discard_ratio in \[0, 1\), got 1.0"),
+        (lambda: maps.relevance(layers, torch.zeros(())), "of a pass with gradients"),
+        (lambda: maps.attention_distance(layers[0], (2, 2)), "expected 0 \\+ 2 · 2 tokens, got 5"),
+        (lambda: maps.patch_map(layers[0][..., 0, :], (2, 3), (8, 8)), "expected 0 \\+ 2 · 3 tokens, got 5"),
+        (lambda: sinusoidal(torch.arange(3.0), 5), "even width, one sine for each cosine, got 5"),
+        (lambda: sinusoidal_2d(2, 2, 6), "divisible by 4, two pairs each for rows and columns, got 6"),
+        (lambda: rotary_angles(torch.arange(3.0), 5), "even width, to turn pairs of channels, got 5"),
+        (lambda: rotate(q, torch.rand(3, 4)), "expected 2 angles, one for each pair of channels, got 4"),
+        (lambda: resized_positions(torch.rand(5, 2), (2, 2), (3, 3)), "2 × 2 = 4 positions, got 5"),
+        (lambda: vit_config_from_transformers({"model_type": "bert"}), "got 'bert'"),
+        (lambda: vit_config_from_transformers(hf(hidden_act="relu")), "MLP with gelu, got 'relu'"),
+        (misfit, r"(?s)norm\.weight.*something\.else"),
+        (lambda: vit_to_transformers(ViT(ViTConfig(**{**tiny.__dict__, "num_registers": 1}))), "without registers"),
+        (lambda: ViTToybox(label_smoothing=1.0), r"label_smoothing in \[0, 1\), got 1.0"),
+    ],
+)
+def test_value_errors(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.long])
+def test_mask_of_another_type(dtype):
+    for function in (attention_weights, lambda q, k, mask: attention(q, k, k, mask)):
+        with pytest.raises(TypeError, match=f"expected a bool mask, True where a query may look, got {dtype}"):
+            function(q, q, torch.ones(3, 3, dtype=dtype))
