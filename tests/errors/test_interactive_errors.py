@@ -8,7 +8,7 @@ import torch
 
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
-from minilib.interactive import Choice, Flipbook, Question, Quiz
+from minilib.interactive import Choice, Flipbook, HoverMaps, Question, Quiz
 from minilib.interactive.live import noising_lab
 
 FRAME = torch.zeros(3, 4, 4)
@@ -95,3 +95,31 @@ def test_noising_lab_names_what_it_cannot_use(image, steps, scale, message):
     processes = {str(number): GaussianDiffusion(make_betas("linear", number)) for number in steps}
     with pytest.raises(ValueError, match=message):
         noising_lab(image, processes, scale=scale)
+
+
+MAPS = {"a": torch.ones(2, 3, 4, 4)}
+
+
+@pytest.mark.parametrize(
+    "image, maps, options, message",
+    [
+        (FRAME[0], MAPS, {}, r"image: expected one image of shape \(3, height, width\) for floats, got \(4, 4\)"),
+        (FRAME, {}, {}, "one grid of places .*, got no panels"),
+        (FRAME, {"a": torch.ones(2, 3, 4)}, {}, r"maps 'a': expected shape \(rows, .*, got \(2, 3, 4\)"),
+        (FRAME, {"a": -torch.ones(2, 3, 4, 4)}, {}, "maps 'a': expected values that are not negative, got -1 to -1"),
+        (FRAME, {"a": torch.full((2, 3, 4, 4), torch.nan)}, {}, "not negative, got nan to nan"),
+        (FRAME, MAPS | {"b": torch.ones(3, 3, 4, 4)}, {}, r"got \[\(2, 3\), \(3, 3\)\]"),
+        (FRAME, MAPS, {"start": (2, 0)}, r"expected a start in 2 rows and 3 columns, got \(2, 0\)"),
+        (FRAME, MAPS, {"readouts": ["one"]}, "expected 6 readouts, one a place, got 1"),
+        (FRAME, MAPS, {"alt": ""}, "an alt text that says what the picture and the maps show"),
+        (FRAME, MAPS, {"across": 0}, "expected across of at least 1, got 0"),
+    ],
+)
+def test_hovermaps_name_what_they_cannot_show(image, maps, options, message):
+    with pytest.raises(ValueError, match=message):
+        HoverMaps(image, maps, **{"alt": "maps", **options})
+
+
+def test_hovermaps_refuse_what_are_no_maps():
+    with pytest.raises(TypeError, match="maps 'a': expected a tensor or an array, got list"):
+        HoverMaps(FRAME, {"a": [1]}, alt="maps")
