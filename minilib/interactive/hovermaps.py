@@ -78,6 +78,9 @@ class HoverMaps:
             aria_valuemax=rows * columns - 1,
             aria_valuenow=start[0] * columns + start[1],
         )
+        left = element(
+            "div", picture, element("output", class_="hovermaps-output", aria_live="off"), class_="hovermaps-left"
+        )
         panels = [
             element(
                 "div",
@@ -103,8 +106,7 @@ class HoverMaps:
         self._html = element(
             "figure",
             element("style", asset("hovermaps.css")),
-            element("div", picture, element("div", *panels, class_="hovermaps-panels"), class_="hovermaps-body"),
-            element("output", class_="hovermaps-output", aria_live="off"),
+            element("div", left, element("div", *panels, class_="hovermaps-panels"), class_="hovermaps-body"),
             element("figcaption", text(caption)) if caption else "",
             element("script", asset("hovermaps.js")),
             class_="hovermaps",
