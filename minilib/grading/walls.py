@@ -77,9 +77,10 @@ def bwrap_command(library: Path, *, disk_bytes: int, argv: Sequence[str]) -> lis
     command = [bwrap, "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     command += [f"--unshare-{kind}" for kind in ("user", "pid", "net", "ipc", "uts", "cgroup-try")]
     command += ["--disable-userns"] if _knows(bwrap, "--disable-userns") else []
-    command += _read_only_view(library)
     small = ["--size", str(disk_bytes), "--perms", "1777", "--tmpfs"]
-    command += [*small, "/tmp", "--dev", "/dev", *small, "/dev/shm", "--proc", "/proc"]
+    command += [*small, "/tmp"]  # before the view, which may lie below it
+    command += _read_only_view(library)
+    command += ["--dev", "/dev", *small, "/dev/shm", "--proc", "/proc"]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     for name, value in {**ENVIRONMENT, "PATH": f"{sys.prefix}/bin:/usr/bin:/bin"}.items():
         command += ["--setenv", name, value]

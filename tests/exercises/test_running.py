@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from exercise_tools import Exercise
 
 import minilib.grading.__main__ as command
 from minilib.grading.scoring import Check, Score
+from minilib.grading.walls import bwrap_command
 
 USUAL = [
     "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
@@ -86,6 +88,22 @@ def test_resume_scores_only_what_is_new_or_changed(class_of_three: Path, capsys:
     assert said.startswith("1 scored already\n") and "anna: 2/3" in said and "cleo: 2/3" in said and "ben" not in said
     assert list(_rows(class_of_three)) == ["anna", "ben", "cleo"]
     assert (class_of_three / "out.csv").read_bytes().count(b"\n") == 4
+
+
+def test_a_course_below_tmp_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The sandbox has a /tmp of its own; an environment that lies in the host's must show through it, read-only."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        environment = Path(folder, "environment")
+        environment.mkdir()
+        (environment / "marker").write_text("seen")
+        monkeypatch.setattr(sys, "prefix", str(environment))
+        monkeypatch.setattr(sys, "executable", str(Path(sys.base_prefix, "bin", "python3")))
+        code = f"print(open('{environment}/marker').read()); open('/tmp/own', 'w'); open('{environment}/more', 'w')"
+        command = bwrap_command(tmp_path, disk_bytes=1 << 20, argv=["-c", code])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.stdout == "seen\n", done.stderr
+        assert "Read-only file system" in done.stderr
+        assert [path.name for path in environment.iterdir()] == ["marker"]
 
 
 def test_killing_the_command_ends_its_sandboxes(exercises: dict[str, Exercise], tmp_path: Path):
