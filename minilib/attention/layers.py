@@ -1,10 +1,8 @@
-"""Attention and the blocks of a transformer (Vaswani et al. 2017): what all later models stand on.
+"""Attention, written out and fused, in one head and in many (Vaswani et al. 2017): what all later models stand on.
 
 A mask is bool and True where a query may look, as in `F.scaled_dot_product_attention`; a query that may look nowhere
 gathers zeros.
 """
-
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -175,75 +173,6 @@ class CrossAttention(nn.Module):
         """What the tokens `x` gather from `values` (None for `keys`), asked by `keys`; the rest as for `Heads`."""
         values = keys if values is None else values
         return self.to_out(self.heads(self.to_q(x), self.to_k(keys), self.to_v(values), mask, rotation))
-
-
-class MLP(nn.Sequential):
-    """Two linear layers, applied to each token by itself (Vaswani et al. 2017, section 3.3)."""
-
-    def __init__(self, width: int, hidden: int, activation: nn.Module | None = None):
-        super().__init__(nn.Linear(width, hidden), activation or nn.GELU(), nn.Linear(hidden, width))
-
-
-class Scale(nn.Module):
-    """A learned factor for each channel (LayerScale; Touvron et al. 2021, eq. 2)."""
-
-    def __init__(self, width: int, initial: float):
-        super().__init__()
-        self.gamma = nn.Parameter(torch.full((width,), initial))
-
-    def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        """x, scaled."""
-        return x * self.gamma
-
-
-class Block(nn.Module):
-    """One layer of a transformer: attention, then an MLP, each added to its input.
-
-    Args:
-        width, num_heads: of the attention.
-        hidden: width inside the MLP.
-        norm: "pre" normalises what goes into each part (ViT); "post" the sums (Vaswani et al. 2017).
-        norm_eps: of the layer normalisation.
-        bias: whether queries, keys and values have one.
-        layer_scale: first value of the factors that each part's result is multiplied with; None for no factors.
-        activation: in the MLP; None for GELU.
-    Raises:
-        ValueError: heads that do not divide the width.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        num_heads: int,
-        hidden: int,
-        *,
-        norm: Literal["pre", "post"] = "pre",
-        norm_eps: float = 1e-6,
-        bias: bool = True,
-        layer_scale: float | None = None,
-        activation: nn.Module | None = None,
-    ):
-        super().__init__()
-        self.norm = norm
-        self.norm1, self.norm2 = (nn.LayerNorm(width, norm_eps) for _ in range(2))
-        self.attention = SelfAttention(width, num_heads, bias=bias)
-        self.mlp = MLP(width, hidden, activation)
-        self.scale1, self.scale2 = (
-            nn.Identity() if layer_scale is None else Scale(width, layer_scale) for _ in range(2)
-        )
-
-    def forward(
-        self,
-        x: Float[Tensor, "b n d"],
-        mask: Bool[Tensor, "..."] | None = None,
-        angles: Float[Tensor, "... n r"] | None = None,
-    ) -> Float[Tensor, "b n d"]:
-        """The tokens after this layer; `mask` and `angles` as for `Heads`."""
-        if self.norm == "pre":
-            x = x + self.scale1(self.attention(self.norm1(x), mask, angles))
-            return x + self.scale2(self.mlp(self.norm2(x)))
-        x = self.norm1(x + self.scale1(self.attention(x, mask, angles)))
-        return self.norm2(x + self.scale2(self.mlp(x)))
 
 
 def check_heads(width: int, num_heads: int) -> None:

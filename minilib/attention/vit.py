@@ -8,7 +8,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minilib.attention.layers import Block, check_heads
+from minilib.attention.blocks import Block
+from minilib.attention.layers import check_heads
 from minilib.attention.positions import resized_positions
 
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from transformers.models.gptj.modeling_gptj import apply_rotary_pos_emb, create_sinusoidal_positions
 
-from minilib.attention.layers import Block, CrossAttention, SelfAttention, attention, attention_weights, causal_mask
+from minilib.attention.blocks import Block
+from minilib.attention.layers import CrossAttention, SelfAttention, attention, attention_weights, causal_mask
 from minilib.attention.positions import rotary_angles, rotate, sinusoidal
 from minilib.attention.recorder import use_fused
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from minilib.attention import maps
-from minilib.attention.layers import Block, SelfAttention, attention, attention_weights, causal_mask
+from minilib.attention.blocks import Block
+from minilib.attention.layers import SelfAttention, attention, attention_weights, causal_mask
 from minilib.attention.positions import (
     grid_positions,
     resized_positions,

@@ -20,7 +20,7 @@ FOREIGN = {
     "ipywidgets",
     "nbformat",
 }
-SHARED = ("minilib.views.cameras", "minilib.attention.layers")
+SHARED = ("minilib.views.cameras", "minilib.attention.layers", "minilib.attention.blocks")
 PARTS = ["diffusion", "attention", "clip", "segmentation", "views"]
 
 
