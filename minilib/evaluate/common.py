@@ -1,6 +1,6 @@
 """What several measurements share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,12 @@ def metric(values: Float[Tensor, " n"]) -> dict[str, Any]:
 def in_parts(function: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"], size: int = 500) -> Tensor:
     """What a function says about many images, some at a time."""
     return torch.cat([function(part) for part in images.split(size)])
+
+
+def stacked(data: Any, rows: Sequence[int], *names: str) -> tuple[Tensor, ...]:
+    """The named fields of some items of a dataset, each as one tensor."""
+    items = [data[row] for row in rows]
+    return tuple(torch.stack([item[name] for item in items]) for name in names)
 
 
 def even_labels(n: int) -> Int[Tensor, " n"]:

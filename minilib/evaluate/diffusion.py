@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from minilib.diffusion.samplers import ddim, ddpm, dpm_solver_pp_2m
-from minilib.evaluate.common import even_labels, in_parts, metric, say
+from minilib.evaluate.common import even_labels, in_parts, metric, say, stacked
 from minilib.metrics import bootstrap_statistic, frechet_distance
 from minilib.recipes.classifier_toybox import ClassifierToybox, ToyClassifier
 from minilib.recipes.ddpm_toybox import DDPMToybox
@@ -36,8 +36,8 @@ def distance_metric(
 def held_out_toys(num_toys: int, first: int = 0) -> tuple[Float[Tensor, "n 3 32 32"], Int[Tensor, " n"]]:
     """Eight views of each of some toys of the test split, and their categories."""
     data = toys32("test", num_toys=num_toys, first=first)
-    rows = [data[i] for i in range(len(data))]
-    return torch.stack([row["rgb"] for row in rows]), torch.stack([row["category"] for row in rows])
+    images, labels = stacked(data, range(len(data)), "rgb", "category")
+    return images, labels
 
 
 def draw(
@@ -53,7 +53,7 @@ def nearest(images: Float[Tensor, "n 3 32 32"], data: Any) -> Float[Tensor, " n"
     """Root mean squared difference of each image from the most similar one in the data."""
     best = torch.full((len(images),), torch.inf)
     for start in range(0, len(data), 4000):
-        rows = torch.stack([data[i]["rgb"] for i in range(start, min(start + 4000, len(data)))])
+        (rows,) = stacked(data, range(start, min(start + 4000, len(data))), "rgb")
         best = torch.minimum(best, torch.cdist(images.flatten(1), rows.flatten(1)).amin(1))
     return best / images[0].numel() ** 0.5
 

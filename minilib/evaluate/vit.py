@@ -9,7 +9,7 @@ from torch import Tensor
 from minilib.attention.maps import patch_map, relevance, rollout
 from minilib.attention.recorder import record_attention, use_fused
 from minilib.attention.vit import ViT
-from minilib.evaluate.common import in_parts, metric, say
+from minilib.evaluate.common import in_parts, metric, say, stacked
 from minilib.recipes.vit_toybox import ViTToybox, draw_placement, place, toys64
 
 Placed = tuple[Float[Tensor, "n 3 h w"], Bool[Tensor, "n h w"], Int[Tensor, " n"]]
@@ -18,15 +18,14 @@ Placed = tuple[Float[Tensor, "n 3 h w"], Bool[Tensor, "n h w"], Int[Tensor, " n"
 def plain_toys(num_toys: int, first: int = 0) -> tuple[Float[Tensor, "n 3 h w"], Int[Tensor, " n"]]:
     """Eight views of each of some toys of the test split on white, and their categories."""
     data = toys64("test", num_toys=num_toys, first=first)
-    rows = [data[i] for i in range(len(data))]
-    return torch.stack([row["rgb"] for row in rows]), torch.stack([row["category"] for row in rows])
+    images, labels = stacked(data, range(len(data)), "rgb", "category")
+    return images, labels
 
 
 def placed_toys(num_toys: int, first: int = 0, *, seed: int = 0) -> Placed:
     """One view of each of some toys of the test split, placed as in training: pictures, masks, categories."""
     data = toys64("test", num_toys=num_toys, first=first)
-    rows = [data[8 * i + i % 8] for i in range(num_toys)]
-    rgb, alpha, labels = (torch.stack([row[name] for row in rows]) for name in ("rgb", "alpha", "category"))
+    rgb, alpha, labels = stacked(data, [8 * i + i % 8 for i in range(num_toys)], "rgb", "alpha", "category")
     images, alpha = place(rgb, alpha, **draw_placement(num_toys, torch.Generator().manual_seed(seed)))
     return images, alpha > 0.5, labels
 

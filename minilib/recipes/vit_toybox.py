@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -15,13 +15,13 @@ from minilib.toybox.datasets import ToyViews
 from minilib.training import Recipe, TrainConfig
 
 
-def toys64(split: str, *, num_toys: int, first: int = 0, views_per_toy: int = 8) -> ToyViews:
-    """Views of each toy from all sides at 64 pixels, with what covers the background; arguments as `ToyViews`."""
+def toys64(split: str, *, num_toys: int, first: int = 0) -> ToyViews:
+    """Eight views of each toy from all sides at 64 pixels, with what covers the background; arguments as `ToyViews`."""
     return ToyViews(
         split,
         num_toys=num_toys,
         first=first,
-        views_per_toy=views_per_toy,
+        views_per_toy=8,
         image_size=64,
         elevation=(math.radians(5), math.radians(40)),
         fields=("rgb", "alpha"),
@@ -45,7 +45,7 @@ def place(
     alpha: Float[Tensor, "b h w"],
     zoom: Float[Tensor, " b"],
     shift: Float[Tensor, "b 2"],
-    mirrored: Tensor,
+    mirrored: Bool[Tensor, " b"],
     background: Float[Tensor, "b 3"],
 ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b h w"]]:
     """Toys on white, moved onto a background of one colour.
