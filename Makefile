@@ -23,8 +23,9 @@ exercises: $(READY)  ## make the student notebooks and the instructor bundles fr
 weights: $(READY)  ## list the shipped weights with their cards
 	$(BIN)/python -m minilib.weights
 
-bench: $(READY)  ## measure the renderer's speed
+bench: $(READY)  ## measure the renderer's speed, and the networks' beside the public libraries'
 	$(BIN)/python -m minilib.toybox.bench
+	$(BIN)/python -m minilib.interop.bench
 
 test: book  ## render the book, then lint, check types and run every test
 	$(BIN)/ruff check .

@@ -131,12 +131,16 @@ class ViT(nn.Module):
             for _ in range(config.depth)
         )
         self.norm = nn.LayerNorm(width, config.norm_eps)
-        self.head = nn.Linear(width, config.num_classes) if config.num_classes else nn.Identity()
+        head = nn.Linear(width, config.num_classes) if config.num_classes else nn.Identity()
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.02)
+                nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        self.head = head
+        if isinstance(head, nn.Linear):
+            nn.init.zeros_(head.weight)  # the first loss is the logarithm of the number of classes
+            nn.init.zeros_(head.bias)
 
     @property
     def num_prefix(self) -> int:

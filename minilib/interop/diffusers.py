@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +10,7 @@ from minilib.checkpoints import fit_state_dict
 from minilib.diffusion.process import GaussianDiffusion, PredictionType
 from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.errors import require
+from minilib.interop.hub import check_source
 from minilib.interop.names import renamed
 
 OUR_NAMES = {
@@ -127,14 +127,7 @@ def load_ddpm(source: str) -> tuple[UNet, GaussianDiffusion, PredictionType]:
         ValueError: a setting this library does not have, or weights that do not fit.
     """
     diffusers = require("diffusers", extra="pretrained")
-    hub = require("huggingface_hub", extra="pretrained")
-    if not Path(source).is_dir():
-        try:
-            if not isinstance(hub.try_to_load_from_cache(source, "config.json"), str):
-                hub.HfApi().model_info(source, timeout=10)  # once: fetching would try again for more than a minute
-        except Exception as error:
-            reason = type(error).__name__
-            raise OSError(f"{source!r} is no folder here, and the hub does not give it ({reason})") from error
+    check_source(source)
     model = diffusers.UNet2DModel.from_pretrained(source)
     scheduler = diffusers.DDPMScheduler.from_pretrained(source)
     unet = unet_from_diffusers(model.config, model.state_dict())

@@ -1,15 +1,18 @@
-"""Vision Transformers to and from transformers and timm: ViT, DeiT, DINO, DINOv2 (with registers)."""
+"""Vision Transformers to and from transformers, timm and vit-pytorch: ViT, DeiT, DINO, DINOv2 (with registers)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, Literal
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minilib.attention.vit import ViT, ViTConfig
 from minilib.checkpoints import fit_state_dict
 from minilib.errors import require
+from minilib.interop.hub import check_source
 from minilib.interop.names import renamed
 
 TRANSFORMERS = {
@@ -42,6 +45,22 @@ TIMM = {
     r"\.ls(\d)\.gamma$": r".scale\1.gamma",
 }
 """Pattern in timm's names → ours; all other names are the same."""
+
+VIT_PYTORCH = {
+    r"^cls_token$": "class_token",
+    r"^pos_embedding$": "positions",
+    r"^to_patch_embedding\.": "patch_embedding.",
+    r"^transformer\.layers\.(\d+)\.": r"blocks.\1.",
+    r"^transformer\.norm\.": "norm.",
+    r"\.0\.norm\.": ".norm1.",
+    r"\.0\.to_qkv\.": ".attention.to_qkv.",
+    r"\.0\.to_out\.0\.": ".attention.to_out.",
+    r"\.1\.net\.0\.": ".norm2.",
+    r"\.1\.net\.1\.": ".mlp.0.",
+    r"\.1\.net\.4\.": ".mlp.2.",
+    r"^mlp_head\.": "head.",
+}
+"""Pattern in vit-pytorch's names → ours."""
 
 POOLS: dict[str, Literal["class", "mean"]] = {"token": "class", "avg": "mean"}
 """timm's names of what the classifier sees, and ours."""
@@ -107,6 +126,28 @@ def vit_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor]
     vit = ViT(vit_config_from_transformers(config, num_classes=classes))
     fit_state_dict(vit, joined, source="the state dict")
     return vit.eval()
+
+
+def load_vit(source: str) -> tuple[ViT, Callable[[np.ndarray], Tensor], dict[int, str]]:
+    """A published ViT or DINO, such as "google/vit-base-patch16-224" or "facebook/dino-vits8".
+
+    Args:
+        source: its name on the hub, or a folder of the same layout: config.json, the weights, preprocessor_config.json.
+    Returns:
+        The network; a function from a photograph, bytes (h, w, 3), to what the network wants to see, (1, 3, s, s); the
+        names of its classes, none for a network that gives features.
+    Raises:
+        OSError: no such folder, or no such name, or no network.
+        ValueError: a setting this library does not have, or weights that do not fit.
+    """
+    transformers = require("transformers", extra="pretrained")
+    check_source(source)
+    config = transformers.AutoConfig.from_pretrained(source)
+    theirs = getattr(transformers, config.architectures[0]).from_pretrained(source)
+    processor = transformers.AutoImageProcessor.from_pretrained(source)
+    vit = vit_from_transformers(config.to_dict(), theirs.state_dict())
+    names = config.id2label if vit.config.num_classes else {}
+    return vit, lambda photograph: processor(photograph, return_tensors="pt")["pixel_values"], names
 
 
 def vit_from_timm(model: Any) -> ViT:
@@ -177,6 +218,36 @@ def vit_to_transformers(vit: ViT) -> Any:
         match = re.fullmatch(r"(.*\.attention\.)([qkv])_proj\.(weight|bias)", target)
         found = ours[target] if match is None else ours[f"{match[1]}to_qkv.{match[3]}"].chunk(3)["qkv".index(match[2])]
         state[name] = found.reshape(value.shape)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def vit_to_vit_pytorch(vit: ViT) -> Any:
+    """The same network as a vit-pytorch `ViT`, less the two normalisations which only that has around its patches.
+
+    Raises:
+        ValueError: a part that vit-pytorch's ViT does not have.
+    """
+    config = vit.config
+    if config.num_registers or config.layer_scale is not None or config.pool != "class" or config.qkv_bias:
+        raise ValueError("expected a ViT without registers, LayerScale and qkv_bias that pools its class token")
+    model = require("vit_pytorch", extra="test").ViT(
+        image_size=config.image_size,
+        patch_size=config.patch_size,
+        channels=config.in_channels,
+        num_classes=config.num_classes,
+        dim=config.width,
+        depth=config.depth,
+        heads=config.num_heads,
+        dim_head=config.width // config.num_heads,
+        mlp_dim=config.hidden,
+    )
+    model.to_patch_embedding = deepcopy(vit.patch_embedding)
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = config.norm_eps
+    ours = vit.state_dict()
+    state = {name: ours[renamed(name, VIT_PYTORCH)].reshape(value.shape) for name, value in model.state_dict().items()}
     model.load_state_dict(state)
     return model.eval()
 

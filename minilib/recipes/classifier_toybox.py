@@ -15,12 +15,12 @@ from minilib.training import Recipe, TrainConfig
 
 
 class ToyClassifier(nn.Module):
-    """A residual network (He et al. 2016) for pictures of 32 pixels.
+    """A residual convolutional network (He et al. 2016).
 
-    Its features are the space in which Fréchet distances are measured.
+    Those of `classifier-toybox` are the space in which Fréchet distances are measured.
 
     Args:
-        widths: channels at 16, 8 and 4 pixels.
+        widths: channels after each halving of the picture; multiples of 8.
         num_classes: number of categories.
     """
 

@@ -29,14 +29,14 @@ def toys64(split: str, *, num_toys: int, first: int = 0) -> ToyViews:
 
 
 def draw_placement(batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
-    """Where `place` puts toys and before what: size, place, mirrored or not, colour of the background."""
-    zoom = 0.55 + 0.5 * torch.rand(batch_size, generator=generator)
-    room = (1 - zoom).clamp(min=0.0)[:, None] + 0.1
+    """Where `place` puts toys and before what: size, place, mirrored or not, a light background."""
+    zoom = 0.75 + 0.3 * torch.rand(batch_size, generator=generator)
+    room = (1 - zoom).clamp(min=0.0)[:, None] + 0.05
     return {
         "zoom": zoom,
         "shift": room * (2 * torch.rand(batch_size, 2, generator=generator) - 1),
         "mirrored": torch.rand(batch_size, generator=generator) < 0.5,
-        "background": 2 * torch.rand(batch_size, 3, generator=generator) - 1,
+        "background": 1 - 0.6 * torch.rand(batch_size, 3, generator=generator),
     }
 
 
@@ -87,10 +87,9 @@ class ViTToybox(Recipe):
     name: str = "vit-toybox"
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=2700,
+            steps=4800,
             batch_size=64,
-            learning_rate=1.5e-3,
-            warmup_steps=200,
+            learning_rate=8e-4,
             weight_decay=0.05,
             ema_decay=0.998,
             sample_every=10_000,
@@ -109,8 +108,14 @@ class ViTToybox(Recipe):
             raise ValueError(f"expected label_smoothing in [0, 1), got {self.label_smoothing}")
 
     def make_model(self) -> nn.Module:
-        """The untrained transformer."""
-        return ViT(self.vit)
+        """The untrained transformer.
+
+        Its positions start as large as the patches' tokens. From the usual 0.02, hundreds of steps pass in which the
+        network sees a heap of patches and learns next to nothing.
+        """
+        model = ViT(self.vit)
+        nn.init.normal_(model.positions, std=0.5)
+        return model
 
     def make_dataset(self) -> Dataset:
         """Pictures from all sides, with the number of their category."""

@@ -15,7 +15,7 @@ from minilib import errors
 from minilib.diffusion import schedules
 from minilib.diffusion.ideal import ideal_x0
 from minilib.diffusion.process import GaussianDiffusion
-from minilib.figures import image_grid
+from minilib.figures import head_grid, image_grid, overlay
 from minilib.images import from_uint8, to_uint8
 from minilib.metrics import bootstrap_interval
 from minilib.toybox.catalog import make_toy
@@ -248,6 +248,10 @@ def test_weights_that_do_not_match_their_card(tmp_path):
         (lambda: image_grid([x0[:1], x0]), r"rows of one length, got lengths \[1, 2\]"),
         (lambda: image_grid([x0], row_labels=["a", "b"]), "expected 1 row labels or none, got 2"),
         (lambda: image_grid([3 * x0 + 2]), r"values in \[-1, 1\]"),
+        (lambda: overlay(x0, x0[:, 0, 1:]), "expected a map for each pixel of images"),
+        (lambda: overlay(x0, x0[:, 0], strength=2.0), r"strength in \[0, 1\], got 2.0"),
+        (lambda: head_grid([], x0[0], (2, 2)), "rows of one length"),
+        (lambda: head_grid([torch.ones(2, 4, 4)], x0[0], (2, 2), num_prefix=1), "expected 1 \\+ 2 · 2 tokens, got 4"),
         (lambda: ideal_x0(process, x0, now, x0[..., :2]), "images and x_t must agree in shape"),
     ],
 )

@@ -1,5 +1,6 @@
 """The Vision Transformer equals transformers' and timm's with the same random weights, float32, 1e-5."""
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -11,11 +12,14 @@ from transformers import (
     Dinov2WithRegistersModel,
     ViTConfig,
     ViTForImageClassification,
+    ViTImageProcessor,
     ViTModel,
 )
 
 from minilib.attention.recorder import record_attention, use_fused
-from minilib.interop.vit import vit_from_timm, vit_from_transformers, vit_to_transformers
+from minilib.attention.vit import ViT
+from minilib.attention.vit import ViTConfig as OurConfig
+from minilib.interop.vit import load_vit, vit_from_timm, vit_from_transformers, vit_to_transformers, vit_to_vit_pytorch
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 TINY = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 32, "patch_size": 8}
@@ -104,3 +108,39 @@ def test_vit_b_16_at_full_size():
     for name in ("vit_base_patch16_224", "deit_base_patch16_224"):
         theirs = shake(timm.create_model(name, pretrained=False))
         torch.testing.assert_close(vit_from_timm(theirs)(images(224)), theirs(images(224)), **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_published_model_loads_from_its_folder(tmp_path, classes):
+    """A stand-in with random weights, in the layout of google/vit-base-patch16-224 and facebook/dino-vits8."""
+    torch.manual_seed(0)
+    config = ViTConfig(**TINY, intermediate_size=40, num_labels=classes)
+    theirs = shake(ViTForImageClassification(config) if classes else ViTModel(config))
+    theirs.save_pretrained(tmp_path)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    ours, prepare, names = load_vit(str(tmp_path))
+    photograph = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    seen = prepare(photograph)
+    assert seen.shape == (1, 3, 32, 32)
+    expected = theirs(seen).logits if classes else theirs(seen).last_hidden_state[:, 0]
+    torch.testing.assert_close(ours(seen), expected, **CLOSE)
+    assert len(names) == classes
+
+
+def test_a_hub_without_the_model_is_one_error_at_once():
+    with pytest.raises(OSError, match="'nobody/nothing' is no folder here, and the hub does not give it"):
+        load_vit("nobody/nothing")
+
+
+@torch.no_grad()
+def test_vit_pytorch_says_the_same():
+    torch.manual_seed(0)
+    ours = shake(
+        ViT(
+            OurConfig(
+                image_size=32, patch_size=8, width=24, depth=3, num_heads=4, hidden=40, num_classes=5, qkv_bias=False
+            )
+        )
+    )
+    torch.testing.assert_close(vit_to_vit_pytorch(ours)(images()), ours(images()), **CLOSE)

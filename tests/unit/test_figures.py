@@ -1,0 +1,27 @@
+"""Figures of attention say what they are given."""
+
+import torch
+
+from minilib.figures import head_grid, overlay
+
+
+def test_overlay_is_hot_where_the_map_is_high():
+    images, maps = torch.zeros(2, 3, 4, 4), torch.zeros(2, 4, 4)
+    maps[0, 1, 2], maps[1] = 5.0, 1.0
+    shown = overlay(images, maps)
+    assert shown.shape == images.shape
+    assert shown.amin() >= -1 and shown.amax() <= 1
+    assert shown[0].sum(0).argmax() == 4 * 1 + 2
+    torch.testing.assert_close(shown[1], shown[1][:, :1, :1].expand(3, 4, 4))  # nothing stands out
+
+
+def test_overlay_of_no_strength_is_the_grey_picture():
+    image = torch.linspace(-1, 1, 48).reshape(3, 4, 4)
+    torch.testing.assert_close(overlay(image, torch.rand(4, 4), strength=0.0), image.mean(0).expand(3, 4, 4))
+
+
+def test_head_grid_has_a_row_a_layer_and_a_column_a_head():
+    layers = [torch.softmax(torch.randn(3, 5, 5), dim=-1) for _ in range(2)]
+    figure = head_grid(layers, torch.zeros(3, 8, 8), (2, 2), num_prefix=1)
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["head 1", "head 2", "head 3"]
+    assert [figure.axes[k].get_ylabel() for k in (0, 3)] == ["layer 1", "layer 2"]
