@@ -7,6 +7,33 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from minilib.attention.layers import SelfAttention
+from minilib.errors import unknown_name
+
+Activation = Literal["gelu", "quick_gelu"]
+
+
+class QuickGELU(nn.Module):
+    """x · sigmoid(1.702 x), the cheap approximation of GELU that OpenAI's CLIP was trained with (Hendrycks & Gimpel
+    2016, section 2)."""
+
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """x, gated."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+NORMS = ("pre", "post")
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
+
+
+def make_activation(name: str) -> nn.Module:
+    """The named activation.
+
+    Raises:
+        ValueError: an unknown name; the nearest known one is suggested.
+    """
+    if name not in ACTIVATIONS:
+        raise unknown_name("activation", name, ACTIVATIONS)
+    return ACTIVATIONS[name]()
 
 
 class MLP(nn.Sequential):
@@ -17,7 +44,8 @@ class MLP(nn.Sequential):
 
 
 class Scale(nn.Module):
-    """A learned factor for each channel (LayerScale; Touvron et al. 2021, eq. 2)."""
+    """A learned factor for each channel (LayerScale; Touvron et al. 2021, "Going deeper with Image Transformers",
+    section 2)."""
 
     def __init__(self, width: int, initial: float):
         super().__init__()
@@ -40,7 +68,7 @@ class Block(nn.Module):
         layer_scale: first value of the factors that each part's result is multiplied with; None for no factors.
         activation: in the MLP; None for GELU.
     Raises:
-        ValueError: heads that do not divide the width.
+        ValueError: heads that do not divide the width, or an unknown norm.
     """
 
     def __init__(
@@ -56,6 +84,8 @@ class Block(nn.Module):
         activation: nn.Module | None = None,
     ):
         super().__init__()
+        if norm not in NORMS:
+            raise unknown_name("norm", norm, NORMS)
         self.norm = norm
         self.norm1, self.norm2 = (nn.LayerNorm(width, norm_eps) for _ in range(2))
         self.attention = SelfAttention(width, num_heads, bias=bias)

@@ -88,11 +88,14 @@ class Heads(nn.Module):
             rotation: angles that turn queries and keys before they meet (`minilib.attention.positions`).
         Raises:
             TypeError, ValueError: a mask of another dtype or shape.
+            ValueError: it is to record, and fused.
         """
         q, k, v = (rearrange(x, "b n (heads d) -> b heads n d", heads=self.num_heads) for x in (q, k, v))
         if rotation is not None:
             q, k = rotate(q, rotation[0]), rotate(k, rotation[1])
         if self.fused:
+            if self.record is not None:
+                raise ValueError("fused attention gives no weights to record: call use_fused(model, False) first")
             gathered = attention(q, k, v, mask)
         else:
             weights = attention_weights(q, k, mask)

@@ -38,6 +38,9 @@ def rollout(
         Entry [i, j]: how much of input token j is in output token i.
     Raises:
         ValueError: no layers, layers of different sizes, an unknown fusion, or a ratio outside [0, 1).
+
+    The layers of a U-Net have different numbers of tokens, with convolutions between: follow those of one resolution,
+    such as `[w for (w,) in records.values() if w.shape[-1] == 64]`. That holds for `relevance`, too.
     """
     _check_layers(layers)
     if fusion not in FUSIONS:
@@ -71,11 +74,15 @@ def relevance(layers: Sequence[Float[Tensor, "b heads n n"]], score: Tensor) -> 
     """
     _check_layers(layers)
     if score.numel() != 1 or not score.requires_grad or not all(weights.requires_grad for weights in layers):
+        without = [i for i, weights in enumerate(layers) if not weights.requires_grad]
         raise ValueError(
-            "expected a scalar score of a pass with gradients, and the weights recorded in it;"
-            f" got shape {tuple(score.shape)}, requires_grad = {score.requires_grad}"
+            "expected a scalar score of a pass with gradients, and the weights recorded in it; got a score of shape"
+            f" {tuple(score.shape)}, requires_grad = {score.requires_grad}, and layers {without} without gradients"
         )
-    gradients = torch.autograd.grad(score, list(layers), retain_graph=True)
+    gradients = torch.autograd.grad(score, list(layers), retain_graph=True, allow_unused=True)
+    unused = [i for i, gradient in enumerate(gradients) if gradient is None]
+    if unused:
+        raise ValueError(f"the score does not depend on layers {unused}: expected the weights of its own pass")
     n = layers[0].shape[-1]
     joint = torch.eye(n, device=score.device, dtype=layers[0].dtype).expand(len(layers[0]), n, n)
     for weights, gradient in zip(layers, gradients, strict=True):
@@ -93,7 +100,7 @@ def attention_distance(
         grid: rows and columns of patches.
         num_prefix: tokens before those of the patches; what patches take from them does not count.
     Returns:
-        In patches; multiply by the patch size to have pixels.
+        In patches; multiply by the patch size to have pixels. NaN where a patch gives the patches nothing at all.
     Raises:
         ValueError: another number of tokens.
     """

@@ -15,7 +15,7 @@ def sinusoidal(positions: Float[Tensor, "*n"], width: int, *, base: float = 10_0
     Args:
         positions: of the tokens.
         width: of the result, even.
-        base: the longest wave is 2π · base.
+        base: what the longest wave approaches, over 2π, as the width grows.
     Raises:
         ValueError: an odd width.
     """
@@ -48,12 +48,15 @@ def grid_positions(
 def resized_positions(
     positions: Float[Tensor, "n d"], old: tuple[int, int], new: tuple[int, int], *, antialias: bool = False
 ) -> Float[Tensor, "m d"]:
-    """Learned position vectors of a grid (rows, columns), interpolated to another grid (bicubic, as in DINO).
+    """Learned position vectors of a grid (rows, columns), interpolated to another grid: bicubic, as in transformers.
+
+    Meta's own code for DINO samples slightly beside these places.
 
     Args:
         positions: one vector for each place of the old grid, line by line.
         old, new: rows and columns.
-        antialias: smooth before the grid becomes coarser, as DINOv2 with registers does.
+        antialias: with torch's antialiased kernel, as DINOv2 with registers and timm do; it is another one for larger
+            grids, too.
     Raises:
         ValueError: more or fewer vectors than the old grid has places.
     """

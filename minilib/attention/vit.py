@@ -8,9 +8,12 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minilib.attention.blocks import Block
+from minilib.attention.blocks import Activation, Block, make_activation
 from minilib.attention.layers import check_heads
 from minilib.attention.positions import resized_positions
+from minilib.errors import unknown_name
+
+POOLS = ("class", "mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +32,12 @@ class ViTConfig:
         norm_eps: of the layer normalisation.
         layer_scale: first value of the LayerScale factors; None for none.
         antialias: whether positions are smoothed when they are interpolated.
+        norm_input: whether tokens are normalised before the first block, as in CLIP.
+        patch_bias: whether the patch embedding has a bias.
+        activation: in the MLPs.
     Raises:
-        ValueError: patches that do not divide the image, or heads that do not divide the width.
+        ValueError: patches that do not divide the image, heads that do not divide the width, a depth or number of
+            registers out of range, or an unknown pool.
     """
 
     image_size: int = 224
@@ -47,14 +54,21 @@ class ViTConfig:
     norm_eps: float = 1e-6
     layer_scale: float | None = None
     antialias: bool = False
+    norm_input: bool = False
+    patch_bias: bool = True
+    activation: Activation = "gelu"
 
     def __post_init__(self):
-        if self.patch_size < 1 or self.image_size % self.patch_size:
+        if self.patch_size < 1 or self.image_size < 1 or self.image_size % self.patch_size:
             raise ValueError(
                 f"expected patch_size to divide image_size, got patches of {self.patch_size} and an image of"
                 f" {self.image_size} pixels"
             )
         check_heads(self.width, self.num_heads)
+        if self.depth < 1 or self.num_registers < 0:
+            raise ValueError(f"expected depth >= 1 and num_registers >= 0, got {self.depth} and {self.num_registers}")
+        if self.pool not in POOLS:
+            raise unknown_name("pool", self.pool, POOLS)
 
     @property
     def grid(self) -> int:
@@ -94,13 +108,18 @@ def unpatchify(
 class PatchEmbedding(nn.Module):
     """Patches to tokens: `patchify` and a linear layer, computed as the convolution that is the same."""
 
-    def __init__(self, in_channels: int, width: int, patch_size: int):
+    def __init__(self, in_channels: int, width: int, patch_size: int, *, bias: bool = True):
         super().__init__()
         self.patch_size = patch_size
-        self.projection = nn.Conv2d(in_channels, width, patch_size, stride=patch_size)
+        self.projection = nn.Conv2d(in_channels, width, patch_size, stride=patch_size, bias=bias)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
-        """One token for each patch, line by line."""
+        """One token for each patch, line by line.
+
+        Raises:
+            ValueError: a picture that is no whole number of patches.
+        """
+        check_patches(images, self.patch_size)
         return self.projection(images).flatten(2).mT
 
 
@@ -115,10 +134,11 @@ class ViT(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.patch_embedding = PatchEmbedding(config.in_channels, width, config.patch_size)
+        self.patch_embedding = PatchEmbedding(config.in_channels, width, config.patch_size, bias=config.patch_bias)
         self.class_token = nn.Parameter(torch.zeros(width))
         self.registers = nn.Parameter(torch.zeros(config.num_registers, width)) if config.num_registers else None
         self.positions = nn.Parameter(0.02 * torch.randn(1 + config.grid**2, width))
+        self.norm_input = nn.LayerNorm(width, config.norm_eps) if config.norm_input else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(
                 width,
@@ -127,20 +147,19 @@ class ViT(nn.Module):
                 norm_eps=config.norm_eps,
                 bias=config.qkv_bias,
                 layer_scale=config.layer_scale,
+                activation=make_activation(config.activation),
             )
             for _ in range(config.depth)
         )
         self.norm = nn.LayerNorm(width, config.norm_eps)
-        head = nn.Linear(width, config.num_classes) if config.num_classes else nn.Identity()
+        self.head = nn.Linear(width, config.num_classes) if config.num_classes else nn.Identity()
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        self.head = head
-        if isinstance(head, nn.Linear):
-            nn.init.zeros_(head.weight)  # the first loss is the logarithm of the number of classes
-            nn.init.zeros_(head.bias)
+        if isinstance(self.head, nn.Linear):
+            nn.init.zeros_(self.head.weight)  # the first loss is the logarithm of the number of classes
 
     @property
     def num_prefix(self) -> int:
@@ -155,15 +174,15 @@ class ViT(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != self.config.in_channels:
             raise ValueError(f"expected images (b, {self.config.in_channels}, h, w), got {tuple(images.shape)}")
-        check_patches(images, self.config.patch_size)
+        patches = self.patch_embedding(images)
         grid = images.shape[2] // self.config.patch_size, images.shape[3] // self.config.patch_size
         old = self.config.grid, self.config.grid
         places = resized_positions(self.positions[1:], old, grid, antialias=self.config.antialias)
         first = (self.class_token + self.positions[0]).expand(len(images), 1, -1)
-        parts = [first, self.patch_embedding(images) + places]
+        parts = [first, patches + places]
         if self.registers is not None:
             parts.insert(1, self.registers.expand(len(images), -1, -1))
-        x = torch.cat(parts, dim=1)
+        x = self.norm_input(torch.cat(parts, dim=1))
         for block in self.blocks:
             x = block(x)
         return self.norm(x)

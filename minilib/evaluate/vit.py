@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from minilib.attention.maps import patch_map, relevance, rollout
-from minilib.attention.recorder import record_attention, use_fused
+from minilib.attention.recorder import record_attention, unfused
 from minilib.attention.vit import ViT
 from minilib.evaluate.common import in_parts, metric, say, stacked
 from minilib.recipes.vit_toybox import ViTToybox, draw_placement, place, toys64
@@ -45,10 +45,8 @@ def maps_of(model: ViT, images: Float[Tensor, "n 3 h w"], labels: Int[Tensor, " 
     The box in the centre, which has seen nothing, falls off with the distance from the middle.
     """
     grid, size = (model.config.grid, model.config.grid), (images.shape[2], images.shape[3])
-    use_fused(model, False)
-    with record_attention(model) as records:
+    with unfused(model), record_attention(model) as records:
         logits = model(images.clone().requires_grad_())
-    use_fused(model, True)
     layers = [weights for (weights,) in records.values()]
     score = logits.gather(1, labels[:, None]).sum()
     found = {

@@ -30,7 +30,8 @@ def overlay(
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"expected strength in [0, 1], got {strength}")
     low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
-    unit = (maps - low) / (high - low).clamp(min=torch.finfo(maps.dtype).tiny)
+    span = high - low
+    unit = torch.where(span > 1e-5 * high.abs(), (maps - low) / span, 0.0)  # rounding is no heat
     heat = torch.from_numpy(matplotlib.colormaps[colors](unit.detach().cpu().numpy())[..., :3]).to(images)
     grey = images.mean(-3, keepdim=True).clamp(-1, 1)
     return (1 - strength) * grey + strength * (2 * heat.movedim(-1, -3) - 1)
@@ -48,10 +49,10 @@ def head_grid(
     """Where one token looks, over the picture: a row for each layer, a column for each head.
 
     Args:
-        layers: recorded weights of one picture, the first layer first.
+        layers: recorded weights of one picture, the first layer first: `[w[0] for (w,) in records.values()]`.
         image: the picture, in [−1, 1].
         grid: rows and columns of patches.
-        query: number of the token that looks.
+        query: number of the token that looks; that of the first patch is `num_prefix`.
         num_prefix: tokens before those of the patches, which are left out.
         inches: width of one picture.
     Raises:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from statistics import median
 
 import torch
@@ -9,15 +10,11 @@ from torch import Tensor, nn
 
 from minilib.attention.vit import ViT, ViTConfig
 from minilib.interop.vit import vit_to_transformers, vit_to_vit_pytorch
+from minilib.recipes.vit_toybox import ViTToybox
 
 SHAPES = {
     "ViT-B/16": (ViTConfig(qkv_bias=False), 4),
-    "vit-toybox": (
-        ViTConfig(
-            image_size=64, patch_size=8, width=192, depth=6, num_heads=6, hidden=768, num_classes=20, qkv_bias=False
-        ),
-        32,
-    ),
+    "vit-toybox": (replace(ViTToybox().vit, qkv_bias=False), 32),
 }
 """Shapes to measure, with the batch size; without the bias that vit-pytorch does not have."""
 

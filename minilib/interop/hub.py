@@ -12,9 +12,11 @@ def check_source(source: str) -> None:
         OSError: no such folder, or no such name, or no network.
     """
     hub = require("huggingface_hub", extra="pretrained")
-    if Path(source).is_dir() or isinstance(hub.try_to_load_from_cache(source, "config.json"), str):
+    if Path(source).is_dir():
         return
     try:
+        if isinstance(hub.try_to_load_from_cache(source, "config.json"), str):
+            return
         hub.HfApi().model_info(source, timeout=10)
     except Exception as error:
         reason = type(error).__name__

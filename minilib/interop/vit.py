@@ -1,4 +1,5 @@
-"""Vision Transformers to and from transformers, timm and vit-pytorch: ViT, DeiT, DINO, DINOv2 (with registers)."""
+"""Vision Transformers to and from transformers, timm and vit-pytorch: ViT, DINO, DINOv2 (with registers), and DeiT,
+which is a ViT unless it was distilled."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,10 +14,10 @@ from minilib.attention.vit import ViT, ViTConfig
 from minilib.checkpoints import fit_state_dict
 from minilib.errors import require
 from minilib.interop.hub import check_source
-from minilib.interop.names import renamed
+from minilib.interop.names import renamed, with_joint_qkv
 
 TRANSFORMERS = {
-    r"^(vit|dinov2|dinov2_with_registers|deit)\.": "",
+    r"^(vit|dinov2|dinov2_with_registers)\.": "",
     r"^embeddings\.cls_token$": "class_token",
     r"^embeddings\.position_embeddings$": "positions",
     r"^embeddings\.register_tokens$": "registers",
@@ -65,6 +66,17 @@ VIT_PYTORCH = {
 POOLS: dict[str, Literal["class", "mean"]] = {"token": "class", "avg": "mean"}
 """timm's names of what the classifier sees, and ours."""
 
+PLAIN = {
+    "pool": "class",
+    "num_registers": 0,
+    "layer_scale": None,
+    "antialias": False,
+    "norm_input": False,
+    "patch_bias": True,
+    "activation": "gelu",
+}
+"""Settings of a ViT that every library can have."""
+
 UNUSED = (r"^(vit\.)?pooler\.", r"(^|\.)embeddings\.mask_token$")
 """Weights of transformers' models that features and classes do not depend on."""
 
@@ -77,9 +89,15 @@ def vit_config_from_transformers(config: Mapping[str, Any], *, num_classes: int 
     """
     kind = config.get("model_type")
     if kind not in ("vit", "dinov2", "dinov2_with_registers"):
-        raise ValueError(f"expected a model of type vit, dinov2 or dinov2_with_registers, got {kind!r}")
-    if config["hidden_act"] != "gelu" or config.get("use_swiglu_ffn", False):
-        raise ValueError(f"expected an MLP with gelu, got {config['hidden_act']!r}, or SwiGLU")
+        why = " (it has a second token, for distillation)" if kind == "deit" else ""
+        raise ValueError(f"expected a model of type vit, dinov2 or dinov2_with_registers, got {kind!r}{why}")
+    if config["hidden_act"] != "gelu":
+        raise ValueError(f"expected an MLP with gelu, got {config['hidden_act']!r}")
+    if config.get("use_swiglu_ffn", False):
+        raise ValueError("expected an MLP with gelu, got one with SwiGLU")
+    for name in ("image_size", "patch_size"):
+        if not isinstance(config[name], int):
+            raise ValueError(f"expected square images and patches, got {name} = {config[name]}")
     width = config["hidden_size"]
     dino = kind != "vit"
     return ViTConfig(
@@ -110,18 +128,7 @@ def vit_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor]
     used = {name: value for name, value in state.items() if not any(re.search(one, name) for one in UNUSED)}
     if config.get("model_type") != "vit":
         used = {name: value for name, value in used.items() if not name.startswith("classifier.")}
-    ours = _ours(used, TRANSFORMERS)
-    joined: dict[str, Tensor] = {}
-    for name, value in ours.items():
-        match = re.fullmatch(r"(.*\.attention\.)([qkv])_proj\.(weight|bias)", name)
-        if match is None:
-            joined[name] = value
-        elif match[2] == "q":
-            parts = [ours.get(f"{match[1]}{part}_proj.{match[3]}") for part in "qkv"]
-            missing = [f"{match[1]}{part}_proj" for part, one in zip("qkv", parts, strict=True) if one is None]
-            if missing:
-                raise ValueError(f"the state dict has no {', '.join(missing)}")
-            joined[f"{match[1]}to_qkv.{match[3]}"] = torch.cat(parts)  # pyright: ignore[reportArgumentType]
+    joined = with_joint_qkv(_ours(used, TRANSFORMERS))
     classes = len(joined["head.weight"]) if "head.weight" in joined else 0
     vit = ViT(vit_config_from_transformers(config, num_classes=classes))
     fit_state_dict(vit, joined, source="the state dict")
@@ -143,6 +150,9 @@ def load_vit(source: str) -> tuple[ViT, Callable[[np.ndarray], Tensor], dict[int
     transformers = require("transformers", extra="pretrained")
     check_source(source)
     config = transformers.AutoConfig.from_pretrained(source)
+    vit_config_from_transformers(config.to_dict())  # refuses before anything large is fetched
+    if not config.architectures:
+        raise ValueError(f"{source!r} does not say which class of model it is: no architectures in its config.json")
     theirs = getattr(transformers, config.architectures[0]).from_pretrained(source)
     processor = transformers.AutoImageProcessor.from_pretrained(source)
     vit = vit_from_transformers(config.to_dict(), theirs.state_dict())
@@ -156,9 +166,18 @@ def vit_from_timm(model: Any) -> ViT:
     Raises:
         ValueError: a part this library does not have, or weights that do not fit; lists the names.
     """
+    block: Any = model.blocks[0] if hasattr(model, "blocks") else None
+    if type(model).__name__ != "VisionTransformer" or type(block).__name__ != "Block":
+        raise ValueError(
+            f"expected timm's VisionTransformer of Blocks, got {type(model).__name__} of {type(block).__name__}"
+        )
+    if not isinstance(block.mlp.act, nn.GELU) or block.mlp.act.approximate != "none":
+        raise ValueError(f"expected an MLP with gelu, got {block.mlp.act}")
+    if model.pool_include_prefix:
+        raise ValueError("expected a timm model that pools its patches alone, got pool_include_prefix = True")
     if model.global_pool not in POOLS:
         raise ValueError(f"expected a timm model with global_pool in {', '.join(POOLS)}, got {model.global_pool!r}")
-    state, block = _ours(model.state_dict(), TIMM), model.blocks[0]
+    state = _ours(model.state_dict(), TIMM)
     width, patch = model.embed_dim, model.patch_embed
     vit = ViT(
         ViTConfig(
@@ -178,7 +197,7 @@ def vit_from_timm(model: Any) -> ViT:
             antialias=True,
         )
     )
-    if model.no_embed_class and "positions" in state:  # DINOv2 in timm: no position for the class token
+    if model.no_embed_class and "positions" in state:  # DINOv2 with registers: no position for the class token
         zero = state["positions"].new_zeros(1, width)
         state["positions"] = torch.cat([zero, state["positions"]])
     fit_state_dict(vit, state, source="the timm model")
@@ -192,8 +211,7 @@ def vit_to_transformers(vit: ViT) -> Any:
         ValueError: a part that transformers' ViT does not have.
     """
     config = vit.config
-    if config.num_registers or config.layer_scale is not None or config.pool != "class":
-        raise ValueError("expected a ViT without registers and LayerScale that pools its class token")
+    _check_plain(config, "transformers")
     transformers = require("transformers", extra="pretrained")
     theirs = transformers.ViTConfig(
         image_size=config.image_size,
@@ -229,8 +247,12 @@ def vit_to_vit_pytorch(vit: ViT) -> Any:
         ValueError: a part that vit-pytorch's ViT does not have.
     """
     config = vit.config
-    if config.num_registers or config.layer_scale is not None or config.pool != "class" or config.qkv_bias:
-        raise ValueError("expected a ViT without registers, LayerScale and qkv_bias that pools its class token")
+    _check_plain(config, "vit-pytorch", qkv_bias=False)
+    if config.num_heads == 1 or not config.num_classes:
+        raise ValueError(
+            "vit-pytorch's ViT needs several heads and classes, got"
+            f" num_heads = {config.num_heads}, num_classes = {config.num_classes}"
+        )
     model = require("vit_pytorch", extra="test").ViT(
         image_size=config.image_size,
         patch_size=config.patch_size,
@@ -250,6 +272,18 @@ def vit_to_vit_pytorch(vit: ViT) -> Any:
     state = {name: ours[renamed(name, VIT_PYTORCH)].reshape(value.shape) for name, value in model.state_dict().items()}
     model.load_state_dict(state)
     return model.eval()
+
+
+def _check_plain(config: ViTConfig, library: str, **more: Any) -> None:
+    """Raises ValueError for settings that another library's ViT does not have; lists them."""
+    wanted = PLAIN | more
+    odd = [
+        f"{name} = {getattr(config, name)!r} (expected {value!r})"
+        for name, value in wanted.items()
+        if getattr(config, name) != value
+    ]
+    if odd:
+        raise ValueError(f"a ViT of {library} does not have {', '.join(odd)}")
 
 
 def _ours(state: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:

@@ -70,7 +70,7 @@ def main(sizes: Sequence[int], steps: int, held_out: int, folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 300, 1500, 6000], help="training toys")
-    parser.add_argument("--steps", type=int, default=600, help="of each training")
+    parser.add_argument("--steps", type=int, default=800, help="of each training")
     parser.add_argument("--held-out", type=int, default=1000, help="toys that are named")
     parser.add_argument("--folder", type=Path, default=Path("runs/cnn_and_vit"), help="where the runs are kept")
     options = parser.parse_args()

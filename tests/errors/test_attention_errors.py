@@ -5,11 +5,18 @@ import torch
 from torch import nn
 
 from minilib.attention import maps
+from minilib.attention.blocks import Block
 from minilib.attention.layers import CrossAttention, SelfAttention, attention, attention_weights
 from minilib.attention.positions import resized_positions, rotary_angles, rotate, sinusoidal, sinusoidal_2d
-from minilib.attention.recorder import record_attention, use_fused
+from minilib.attention.recorder import record_attention, unfused, use_fused
 from minilib.attention.vit import ViT, ViTConfig, patchify, unpatchify
-from minilib.interop.vit import vit_config_from_transformers, vit_from_transformers, vit_to_transformers
+from minilib.interop.vit import (
+    vit_config_from_transformers,
+    vit_from_timm,
+    vit_from_transformers,
+    vit_to_transformers,
+    vit_to_vit_pytorch,
+)
 from minilib.recipes import ViTToybox
 
 q = torch.randn(1, 2, 3, 4)
@@ -25,6 +32,51 @@ def recorded_fused():
 def recorded_nothing():
     with record_attention(nn.Linear(2, 2)):
         pass
+
+
+def made_fused_while_recorded():
+    vit = ViT(tiny)
+    with unfused(vit), record_attention(vit):
+        use_fused(vit, True)
+        vit(torch.rand(1, 3, 8, 8))
+
+
+def recorded_twice():
+    vit = ViT(tiny)
+    with unfused(vit), record_attention(vit), record_attention(vit):
+        pass
+
+
+def of_another_pass():
+    found = []
+    vit = ViT(tiny)
+    for _ in range(2):
+        with unfused(vit), record_attention(vit) as records:
+            logits = vit(torch.rand(1, 3, 8, 8))
+        found = found or [weights for (weights,) in records.values()]
+    maps.relevance(found, logits.sum())
+
+
+def changed(**changes):
+    return ViT(ViTConfig(**{**tiny.__dict__, **changes}))
+
+
+def hf_dino(**changes):
+    from transformers import Dinov2Config
+
+    return Dinov2Config(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, **changes).to_dict()
+
+
+def from_timm(**changes):
+    from timm.models.vision_transformer import VisionTransformer
+
+    return vit_from_timm(VisionTransformer(img_size=8, patch_size=4, embed_dim=8, depth=1, num_heads=2, **changes))
+
+
+def post_norm():
+    from timm.models.vision_transformer import ResPostBlock
+
+    return from_timm(block_fn=ResPostBlock)
 
 
 def hf(**changes):
@@ -61,6 +113,16 @@ def misfit():
         (lambda: attention(q, q, q, torch.ones(3, 4, dtype=torch.bool)), r"\(1, 2, 3, 3\), got \(3, 4\)"),
         (lambda: attention_weights(q, q, torch.ones(5, 1, 2, 3, 3, dtype=torch.bool)), r"got \(5, 1, 2, 3, 3\)"),
         (recorded_fused, r"fused attention of blocks.0.attention, .* call use_fused\(model, False\) first"),
+        (made_fused_while_recorded, r"call use_fused\(model, False\) first"),
+        (recorded_twice, "ViT is being recorded already"),
+        (of_another_pass, r"does not depend on layers \[0, 1\]"),
+        (lambda: ViTConfig(image_size=0), "an image of 0 pixels"),
+        (lambda: ViTConfig(depth=0), "depth >= 1 and num_registers >= 0, got 0 and 0"),
+        (lambda: ViTConfig(num_registers=-1), "got 12 and -1"),
+        (lambda: ViTConfig(pool="avg"), "Unknown pool 'avg'"),
+        (lambda: changed(activation="relu"), "Unknown activation 'relu'"),
+        (lambda: Block(8, 2, 16, norm="Pre"), "Unknown norm 'Pre'. Did you mean 'pre'"),
+        (lambda: ViT(tiny).patch_embedding(torch.rand(1, 3, 9, 8)), r"patch_size = 4, got \(1, 3, 9, 8\)"),
         (recorded_nothing, "Linear has no attention that can be recorded"),
         (lambda: use_fused(nn.Linear(2, 2), False), "Linear has no attention that can be recorded"),
         (lambda: maps.rollout([]), "at least one layer"),
@@ -78,7 +140,24 @@ def misfit():
         (lambda: vit_config_from_transformers({"model_type": "bert"}), "got 'bert'"),
         (lambda: vit_config_from_transformers(hf(hidden_act="relu")), "MLP with gelu, got 'relu'"),
         (misfit, r"(?s)norm\.weight.*something\.else"),
-        (lambda: vit_to_transformers(ViT(ViTConfig(**{**tiny.__dict__, "num_registers": 1}))), "without registers"),
+        (lambda: vit_config_from_transformers({"model_type": "deit"}), "a second token, for distillation"),
+        (lambda: vit_config_from_transformers(hf_dino(use_swiglu_ffn=True)), "got one with SwiGLU"),
+        (lambda: vit_config_from_transformers(hf() | {"image_size": [8, 8]}), r"image_size = \[8, 8\]"),
+        (lambda: from_timm(act_layer=nn.ReLU), "MLP with gelu, got ReLU"),
+        (lambda: from_timm(global_pool="avg", pool_include_prefix=True), "got pool_include_prefix = True"),
+        (lambda: from_timm(global_pool="map"), "global_pool in token, avg, got 'map'"),
+        (lambda: vit_from_timm(nn.Linear(2, 2)), "VisionTransformer of Blocks, got Linear of NoneType"),
+        (post_norm, "got VisionTransformer of ResPostBlock"),
+        (lambda: vit_to_transformers(changed(num_registers=1)), r"num_registers = 1 \(expected 0\)"),
+        (lambda: vit_to_transformers(changed(pool="mean")), "pool = 'mean'"),
+        (lambda: vit_to_transformers(changed(layer_scale=0.1)), "layer_scale = 0.1"),
+        (lambda: vit_to_transformers(changed(antialias=True)), "antialias = True"),
+        (lambda: vit_to_transformers(changed(norm_input=True)), "norm_input = True"),
+        (lambda: vit_to_transformers(changed(patch_bias=False)), "patch_bias = False"),
+        (lambda: vit_to_transformers(changed(activation="quick_gelu")), "activation = 'quick_gelu'"),
+        (lambda: vit_to_vit_pytorch(changed()), r"vit-pytorch does not have qkv_bias = True \(expected False\)"),
+        (lambda: vit_to_vit_pytorch(changed(qkv_bias=False, num_heads=1)), "num_heads = 1, num_classes = 3"),
+        (lambda: vit_to_vit_pytorch(changed(qkv_bias=False, num_classes=0)), "num_heads = 2, num_classes = 0"),
         (lambda: ViTToybox(label_smoothing=1.0), r"label_smoothing in \[0, 1\), got 1.0"),
     ],
 )

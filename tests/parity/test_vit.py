@@ -34,21 +34,25 @@ def shake(module):
     return module.eval()
 
 
-def images(size=32):
-    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+def images(height=32, width=None):
+    return torch.randn(2, 3, height, width or height, generator=torch.Generator().manual_seed(1))
+
+
+SIZES = [(32, 32), (48, 48), (32, 48), (16, 24)]
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("size", [32, 48])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("qkv_bias", [True, False])
 def test_vit_classifier_both_ways(size, qkv_bias):
     torch.manual_seed(0)
     theirs = shake(ViTForImageClassification(ViTConfig(**TINY, intermediate_size=40, num_labels=5, qkv_bias=qkv_bias)))
     ours = vit_from_transformers(theirs.config.to_dict(), theirs.state_dict())
-    expected = theirs(images(size), interpolate_pos_encoding=size != 32).logits
-    torch.testing.assert_close(ours(images(size)), expected, **CLOSE)
+    expected = theirs(images(*size), interpolate_pos_encoding=size != (32, 32)).logits
+    torch.testing.assert_close(ours(images(*size)), expected, **CLOSE)
     back = vit_to_transformers(ours)
-    torch.testing.assert_close(back(images(size), interpolate_pos_encoding=size != 32).logits, expected, **CLOSE)
+    said = back(images(*size), interpolate_pos_encoding=size != (32, 32)).logits
+    torch.testing.assert_close(said, expected, **CLOSE)
 
 
 @torch.no_grad()
@@ -68,7 +72,7 @@ def test_attention_of_every_layer():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("size", [32, 48])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("registers", [0, 2])
 def test_dinov2(size, registers):
     torch.manual_seed(0)
@@ -78,7 +82,7 @@ def test_dinov2(size, registers):
     else:
         theirs = shake(Dinov2Model(Dinov2Config(**TINY)))
     ours = vit_from_transformers(theirs.config.to_dict(), theirs.state_dict())
-    torch.testing.assert_close(ours.tokens(images(size)), theirs(images(size)).last_hidden_state, **CLOSE)
+    torch.testing.assert_close(ours.tokens(images(*size)), theirs(images(*size)).last_hidden_state, **CLOSE)
 
 
 @torch.no_grad()
@@ -90,12 +94,20 @@ def test_dinov2(size, registers):
         {"num_classes": 5, "init_values": 0.1, "reg_tokens": 2, "no_embed_class": True},
         {"num_classes": 5, "global_pool": "avg", "fc_norm": False, "qkv_bias": False},
     ],
-    ids=["deit", "features", "dinov2", "mean of the patches"],
+    ids=["as DeiT", "features", "as DINOv2", "mean of the patches"],
 )
 def test_timm(options):
     torch.manual_seed(0)
     theirs = shake(VisionTransformer(**TINY_TIMM, **options))
     torch.testing.assert_close(vit_from_timm(theirs)(images()), theirs(images()), **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", SIZES)
+def test_timm_at_other_sizes(size):
+    torch.manual_seed(0)
+    theirs = shake(VisionTransformer(**TINY_TIMM, num_classes=5, dynamic_img_size=True))
+    torch.testing.assert_close(vit_from_timm(theirs)(images(*size)), theirs(images(*size)), **CLOSE)
 
 
 @torch.no_grad()
@@ -128,9 +140,19 @@ def test_a_published_model_loads_from_its_folder(tmp_path, classes):
     assert len(names) == classes
 
 
-def test_a_hub_without_the_model_is_one_error_at_once():
-    with pytest.raises(OSError, match="'nobody/nothing' is no folder here, and the hub does not give it"):
-        load_vit("nobody/nothing")
+@pytest.mark.parametrize("source", ["nobody/nothing", "/no/such/folder"])
+def test_a_hub_without_the_model_is_one_error_at_once(source):
+    with pytest.raises(OSError, match=f"'{source}' is no folder here, and the hub does not give it"):
+        load_vit(source)
+
+
+def test_a_model_of_another_kind_is_refused_before_it_is_fetched(tmp_path):
+    ViTConfig(**TINY, hidden_act="relu").save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="MLP with gelu, got 'relu'"):
+        load_vit(str(tmp_path))
+    ViTConfig(**TINY).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"no architectures in its config\.json"):
+        load_vit(str(tmp_path))
 
 
 @torch.no_grad()

@@ -4,11 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from minilib.attention import maps
 from minilib.attention.blocks import Block
-from minilib.attention.layers import SelfAttention, attention, attention_weights, causal_mask
+from minilib.attention.layers import CrossAttention, SelfAttention, attention, attention_weights, causal_mask
 from minilib.attention.positions import (
     grid_positions,
     resized_positions,
@@ -17,8 +16,9 @@ from minilib.attention.positions import (
     sinusoidal,
     sinusoidal_2d,
 )
-from minilib.attention.recorder import record_attention, use_fused
+from minilib.attention.recorder import record_attention, unfused, use_fused
 from minilib.attention.vit import PatchEmbedding, ViT, ViTConfig, patchify, unpatchify
+from minilib.diffusion.unet import UNet, UNetConfig
 
 SMALL = ViTConfig(image_size=16, patch_size=4, width=12, depth=3, num_heads=3, hidden=20, num_classes=4)
 
@@ -44,8 +44,8 @@ def test_a_query_that_may_look_nowhere_gathers_zeros_and_leaves_gradients_finite
     for gathered in (attention(q, q, q, mask), attention_weights(q, q, mask) @ q):
         assert torch.equal(gathered[0, :, 1], torch.zeros(2, 4))
         assert gathered.isfinite().all()
-    (gradient,) = torch.autograd.grad((attention_weights(q, q, mask) @ q).sum(), q)
-    assert gradient.isfinite().all()
+        (gradient,) = torch.autograd.grad(gathered.sum(), q)
+        assert gradient.isfinite().all()
 
 
 def test_masked_keys_do_not_matter():
@@ -163,15 +163,60 @@ def test_rollout_by_hand(fusion, discard_ratio):
         torch.testing.assert_close(found[b], joint)
 
 
-def test_relevance_of_one_layer_by_hand_and_of_another_class():
-    model = shaken_vit(depth=1)
-    logits, layers = recorded(model, torch.randn(2, 3, 16, 16))
+def test_relevance_of_three_layers_by_hand_and_of_another_class():
+    logits, layers = recorded(shaken_vit(), torch.randn(2, 3, 16, 16))
     score = logits[:, 1].sum()
-    (gradient,) = torch.autograd.grad(score, layers, retain_graph=True)
-    expected = torch.eye(17) + (gradient * layers[0]).clamp(min=0).mean(1)
+    gradients = torch.autograd.grad(score, layers, retain_graph=True)
+    expected = torch.eye(17).expand(2, 17, 17)
+    for weights, gradient in zip(layers, gradients, strict=True):
+        expected = expected + torch.einsum("bij,bjk->bik", (gradient * weights).clamp(min=0).mean(1), expected)
     found = maps.relevance(layers, score)
     torch.testing.assert_close(found, expected)
     assert not torch.allclose(found, maps.relevance(layers, logits[:, 2].sum()))
+
+
+def test_maps_of_the_unet_at_one_resolution():
+    torch.manual_seed(0)
+    unet = UNet(UNetConfig(block_out_channels=(8, 8), attention=(True, True), norm_num_groups=4)).eval()
+    for parameter in unet.parameters():  # some layers start at zero
+        parameter.data.add_(0.2 * torch.randn_like(parameter))
+    x, t = torch.randn(2, 3, 16, 16), torch.tensor([3, 500])
+    with unfused(unet), record_attention(unet) as records:
+        said = unet(x, t)
+    layers = [weights for (weights,) in records.values() if weights.shape[-1] == 64]
+    assert 2 <= len(layers) < len(records)
+    torch.testing.assert_close(maps.rollout(layers).sum(-1), torch.ones(2, 64))
+    found = maps.relevance(layers, said[:, :, 4, 4].sum())
+    with unfused(unet), record_attention(unet) as records:
+        alone = unet(x[:1], t[:1])
+    layers = [weights for (weights,) in records.values() if weights.shape[-1] == 64]
+    torch.testing.assert_close(maps.relevance(layers, alone[:, :, 4, 4].sum())[0], found[0], rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(found[0], torch.eye(64), atol=1e-4)
+
+
+def test_unfused_leaves_the_model_as_it_was():
+    model = shaken_vit()
+    model.blocks[1].attention.heads.fused = False
+    with pytest.raises(KeyError), unfused(model):
+        assert not any(block.attention.heads.fused for block in model.blocks)
+        raise KeyError
+    assert [block.attention.heads.fused for block in model.blocks] == [True, False, True]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("fused", [True, False])
+def test_rotary_layers_see_differences_only(fused):
+    torch.manual_seed(0)
+    layer, cross = SelfAttention(8, 2), CrossAttention(8, 2)
+    x, y = torch.randn(1, 6, 8), torch.randn(1, 4, 8)
+    for module in (layer, cross):
+        use_fused(module, fused)
+    near, far = (rotary_angles(torch.arange(6.0) + start, 4) for start in (0, 50))
+    torch.testing.assert_close(layer(x, angles=near), layer(x, angles=far), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(layer(x, angles=near), layer(x), atol=1e-3)
+    both = cross(x, y, rotation=(near, near[:4]))
+    torch.testing.assert_close(both, cross(x, y, rotation=(far, far[:4])), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(both, cross(x, y, rotation=(far, near[:4])), atol=1e-3)
 
 
 def test_attention_distance_of_known_heads():
@@ -211,4 +256,3 @@ def test_every_parameter_of_the_vit_learns():
     model = shaken_vit(num_registers=2, layer_scale=0.5, pool="mean")
     model(torch.randn(2, 3, 16, 16)).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().max() > 0 for parameter in model.parameters())
-    assert isinstance(model.head, nn.Linear)
