@@ -444,15 +444,15 @@ def masked_weights(scores, mask):
 # ## Question 3: several heads
 #
 # Eight heads do not need eight layers: one linear layer makes the queries of all heads **side by side**, and head $h$
-# owns the channels from $h\cdot d_\text{head}$ to $(h+1)\cdot d_\text{head}$. Then heads become an axis of the batch,
-# so that one matrix product serves all.
+# owns the channels from $h\cdot d_\text{head}$ to $(h+1)\cdot d_\text{head}$. Then heads become an axis of their
+# own, in front of the tokens, so that one matrix product serves all.
 #
 # Write `split_heads`, from `(b, n, heads · d)` to `(b, heads, n, d)`, and `merge_heads`, its inverse.
 #
 # <details><summary>Hint</summary>
 #
 # `reshape` reads numbers line by line and never swaps axes. It can cut the last axis in two. A second step must then
-# move the new axis.
+# move the new axis. After axes were swapped, `reshape` and `flatten` still work, `view` does not.
 #
 # </details>
 
@@ -786,8 +786,8 @@ def positions(n, width):
 #
 # <details><summary>Hint</summary>
 #
-# Let `i` be a column and `j` a row of places: `i - j` is how far back key $j$ lies from query $i$. Two comparisons,
-# joined by `&`, are enough.
+# Let `i` hold the places with shape `(n, 1)` and `j` the same places with shape `(n,)`: by broadcasting, entry (i, j)
+# of `i - j` is how far back key $j$ lies from query $i$. Two comparisons, joined by `&`, are enough.
 #
 # </details>
 
