@@ -44,6 +44,7 @@ def head_grid(
     *,
     query: int = 0,
     num_prefix: int = 0,
+    first: int = 1,
     inches: float = 0.95,
 ) -> Figure:
     """Where one token looks, over the picture: a row for each layer, a column for each head.
@@ -54,6 +55,7 @@ def head_grid(
         grid: rows and columns of patches.
         query: number of the token that looks; that of the first patch is `num_prefix`.
         num_prefix: tokens before those of the patches, which are left out.
+        first: number of the first of these layers, for the labels.
         inches: width of one picture.
     Raises:
         ValueError: another number of tokens, no layers, or layers with different numbers of heads.
@@ -61,6 +63,6 @@ def head_grid(
     size = (image.shape[1], image.shape[2])
     rows = [patch_map(weights[:, query], grid, size, num_prefix=num_prefix) for weights in layers]
     pictures = [overlay(image.expand(len(maps), -1, -1, -1), maps) for maps in rows]
-    names = [f"layer {number}" for number in range(1, len(rows) + 1)]
+    names = [f"layer {number}" for number in range(first, first + len(rows))]
     heads = [f"head {number}" for number in range(1, len(layers[0]) + 1)] if layers else []
     return image_grid(pictures, row_labels=names, column_labels=heads, inches=inches)

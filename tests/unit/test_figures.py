@@ -23,9 +23,9 @@ def test_overlay_of_no_strength_is_the_grey_picture():
 def test_head_grid_has_a_row_a_layer_and_a_column_a_head():
     layers = [torch.full((3, 5, 5), 0.01) for _ in range(2)]
     layers[0][1, 2, 4] = layers[1][2, 2, 1] = 1.0
-    figure = head_grid(layers, torch.zeros(3, 8, 8), (2, 2), query=2, num_prefix=1)
+    figure = head_grid(layers, torch.zeros(3, 8, 8), (2, 2), query=2, num_prefix=1, first=5)
     assert [axis.get_title() for axis in figure.axes[:3]] == ["head 1", "head 2", "head 3"]
-    assert [figure.axes[k].get_ylabel() for k in (0, 3)] == ["layer 1", "layer 2"]
+    assert [figure.axes[k].get_ylabel() for k in (0, 3)] == ["layer 5", "layer 6"]
     shown = [axis.images[0].get_array().sum(-1) for axis in figure.axes]
     assert [bool(picture.max() > picture.min()) for picture in shown] == [k in (1, 5) for k in range(6)]
     assert shown[1][7, 7] == shown[1].max() and shown[5][0, 0] == shown[5].max()
