@@ -8,6 +8,9 @@ from minilib.attention.layers import CrossAttention, causal_mask
 from minilib.attention.positions import rotary_angles, sinusoidal_2d
 from minilib.attention.recorder import record_attention, use_fused
 from minilib.attention.vit import ViT, ViTConfig, patchify, unpatchify
+from minilib.clip.losses import contrastive_loss, sigmoid_loss
+from minilib.clip.model import CLIP, CLIPConfig, TextConfig
+from minilib.clip.zero_shot import calibration_error, recalled
 from minilib.diffusion import guidance, losses, samplers, schedules
 from minilib.diffusion.flow import flow_euler, flow_path, flow_times
 from minilib.diffusion.ideal import ideal_x0
@@ -101,3 +104,21 @@ def test_attention():
         outputs.append(maps.patch_map(layers[0][:, :, 0], (4, 4), (16, 16), num_prefix=2))
         assert all(output.device.type == "cuda" for output in outputs)
         assert sinusoidal_2d(2, 2, 8).shape == (4, 8)
+
+
+def test_clip():
+    image = ViTConfig(image_size=8, patch_size=4, width=8, depth=1, num_heads=2, hidden=16, num_classes=0)
+    text = TextConfig(vocab_size=20, context_length=5, width=8, depth=1, num_heads=2, hidden=16)
+    with FakeTensorMode():
+        with torch.device("cuda"):
+            clip = CLIP(CLIPConfig(image=image, text=text, embed_dim=6))
+        images, ids = torch.rand(3, 3, 8, 8, device="cuda"), torch.zeros(3, 5, dtype=torch.long, device="cuda")
+        features = clip.encode_images(images), clip.encode_texts(ids)
+        probabilities = clip(images, ids).softmax(1)
+        outputs = [
+            contrastive_loss(*features, clip.scale),
+            sigmoid_loss(*features, clip.scale, clip.scale),
+            recalled(*features, 2),
+            calibration_error(probabilities, torch.zeros(3, dtype=torch.long, device="cuda")),
+        ]
+        assert all(output.device.type == "cuda" for output in outputs)
