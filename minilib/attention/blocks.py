@@ -99,10 +99,11 @@ class Block(nn.Module):
         x: Float[Tensor, "b n d"],
         mask: Bool[Tensor, "..."] | None = None,
         angles: Float[Tensor, "... n r"] | None = None,
-    ) -> Float[Tensor, "b n d"]:
-        """The tokens after this layer; `mask` and `angles` as for `Heads`."""
+        first: int | None = None,
+    ) -> Float[Tensor, "b m d"]:
+        """The tokens after this layer, or only the `first` few of them; `mask` and `angles` as for `Heads`."""
         if self.norm == "pre":
-            x = x + self.scale1(self.attention(self.norm1(x), mask, angles))
+            x = x[:, :first] + self.scale1(self.attention(self.norm1(x), mask, angles, first))
             return x + self.scale2(self.mlp(self.norm2(x)))
-        x = self.norm1(x + self.scale1(self.attention(x, mask, angles)))
+        x = self.norm1(x[:, :first] + self.scale1(self.attention(x, mask, angles, first)))
         return self.norm2(x + self.scale2(self.mlp(x)))

@@ -128,10 +128,12 @@ class SelfAttention(nn.Module):
         x: Float[Tensor, "b n d"],
         mask: Bool[Tensor, "..."] | None = None,
         angles: Float[Tensor, "... n r"] | None = None,
-    ) -> Float[Tensor, "b n d"]:
-        """What the tokens gather from each other; `mask` and `angles` as for `Heads`."""
+        first: int | None = None,
+    ) -> Float[Tensor, "b m d"]:
+        """What the tokens, or the `first` few of them, gather from all; `mask` and `angles` as for `Heads`."""
         q, k, v = self.to_qkv(x).chunk(3, dim=-1)
-        rotation = None if angles is None else (angles, angles)
+        q = q[:, :first]
+        rotation = None if angles is None else (angles[..., :first, :], angles)
         return self.to_out(self.heads(q, k, v, mask, rotation))
 
 

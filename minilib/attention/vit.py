@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from minilib.attention.blocks import Activation, Block, make_activation
-from minilib.attention.layers import check_heads
+from minilib.attention.layers import Heads, check_heads
 from minilib.attention.positions import resized_positions
 from minilib.errors import unknown_name
 
@@ -172,6 +172,10 @@ class ViT(nn.Module):
         Raises:
             ValueError: a wrong number of channels, or a picture that is no whole number of patches.
         """
+        return self._tokens(images, None)
+
+    def _tokens(self, images: Float[Tensor, "b c h w"], last: int | None) -> Float[Tensor, "b n d"]:
+        """The tokens, of which the last block computes only the `last` first ones."""
         if images.ndim != 4 or images.shape[1] != self.config.in_channels:
             raise ValueError(f"expected images (b, {self.config.in_channels}, h, w), got {tuple(images.shape)}")
         patches = self.patch_embedding(images)
@@ -183,14 +187,20 @@ class ViT(nn.Module):
         if self.registers is not None:
             parts.insert(1, self.registers.expand(len(images), -1, -1))
         x = self.norm_input(torch.cat(parts, dim=1))
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x)
-        return self.norm(x)
+        return self.norm(self.blocks[-1](x, first=last))
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Logits of the classes, or the pooled features of a model without classes; errors as for `tokens`."""
-        x = self.tokens(images)
-        return self.head(x[:, 0] if self.config.pool == "class" else x[:, self.num_prefix :].mean(1))
+        """Logits of the classes, or the pooled features of a model without classes; errors as for `tokens`.
+
+        With fused attention the last block computes the class token alone, if nobody will see the others; written-out
+        attention, which may be recorded, computes all.
+        """
+        if self.config.pool == "mean":
+            return self.head(self.tokens(images)[:, self.num_prefix :].mean(1))
+        fused = all(layer.fused for layer in self.modules() if isinstance(layer, Heads))
+        return self.head(self._tokens(images, 1 if fused else None)[:, 0])
 
 
 def check_patches(images: Tensor, patch_size: int) -> None:

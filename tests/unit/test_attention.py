@@ -252,6 +252,25 @@ def test_without_the_root_entropy_falls():
     assert maps.entropy(with_root).mean() > 3.5 > 1.0 > maps.entropy(without).mean()
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("changes", [{}, {"num_registers": 2, "layer_scale": 0.5}, {"pool": "mean"}])
+def test_the_short_way_to_the_class_token_gives_the_same(changes):
+    model, images = shaken_vit(**changes), torch.randn(2, 3, 16, 16)
+    tokens = model.tokens(images)
+    expected = model.head(tokens[:, model.num_prefix :].mean(1) if changes.get("pool") else tokens[:, 0])
+    for fused in (True, False):
+        use_fused(model, fused)
+        torch.testing.assert_close(model(images), expected, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_block_for_the_first_tokens_gives_what_all_would(norm):
+    torch.manual_seed(0)
+    block, x, angles = Block(8, 2, 16, norm=norm), torch.randn(2, 5, 8), rotary_angles(torch.arange(5.0), 4)
+    torch.testing.assert_close(block(x, angles=angles, first=2), block(x, angles=angles)[:, :2], rtol=1e-5, atol=1e-6)
+
+
 def test_every_parameter_of_the_vit_learns():
     model = shaken_vit(num_registers=2, layer_scale=0.5, pool="mean")
     model(torch.randn(2, 3, 16, 16)).square().sum().backward()
