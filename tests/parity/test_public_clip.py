@@ -1,14 +1,17 @@
 """CLIP, its losses and its tokenizer equal transformers' and open_clip's: random weights, float32, 1e-5."""
 
+import unicodedata
+
 import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
 from open_clip.loss import ClipLoss, SigLipLoss
 from open_clip.tokenizer import SimpleTokenizer
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from minilib.clip.losses import contrastive_loss, sigmoid_loss
+from minilib.clip.tokenizer import END, START, plain, repaired
 from minilib.interop.clip import clip_from_openai, clip_from_transformers, openai_tokenizer
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -133,6 +136,18 @@ def test_tokenizer_on_hard_strings():
     for text in HARD:
         assert ours.encode(text) == theirs.encode(text), text
         assert torch.equal(ours(text, truncate=True), theirs(text)), text
+
+
+def test_tokenizer_equals_transformers_where_both_clean_alike():
+    """transformers does not repair broken characters or HTML, as OpenAI did."""
+    ours = openai_tokenizer()
+    marks = {START: "<|startoftext|>", END: "<|endoftext|>"}
+    vocab = {marks.get(piece, piece): number for piece, number in ours.numbers.items()}
+    theirs = CLIPTokenizer(vocab=vocab, merges=[(first, second) for first, second in ours.ranks])
+    same = [text for text in HARD if repaired(text) == plain(unicodedata.normalize("NFC", text)) and START not in text]
+    assert len(same) > 250
+    for text in same:
+        assert [ours.end - 1, *ours.encode(text), ours.end] == theirs(text)["input_ids"], text
 
 
 @pytest.mark.parametrize("missing", ["visual.ln_post.bias", "transformer.resblocks.0.attn.in_proj_bias"])
