@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from minilib.attention.vit import ViT, ViTConfig
-from minilib.interop.vit import vit_to_transformers, vit_to_vit_pytorch
+from minilib.interop.vit import vit_to_transformers
+from minilib.interop.vit_pytorch import vit_to_vit_pytorch
 from minilib.recipes.vit_toybox import ViTToybox
 
 SHAPES = {

@@ -1,14 +1,11 @@
-"""Vision Transformers to and from transformers, timm and vit-pytorch: ViT, DINO, DINOv2 (with registers), and DeiT,
-which is a ViT unless it was distilled."""
+"""Vision Transformers to and from transformers: ViT, DINO, DINOv2 (with registers), and DeiT if it is not distilled."""
 
 import re
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from minilib.attention.vit import ViT, ViTConfig
 from minilib.checkpoints import fit_state_dict
@@ -33,38 +30,6 @@ TRANSFORMERS = {
     r"^classifier\.": "head.",
 }
 """Pattern in transformers' names → ours. Queries, keys and values are joined afterwards."""
-
-TIMM = {
-    r"^cls_token$": "class_token",
-    r"^pos_embed$": "positions",
-    r"^reg_token$": "registers",
-    r"^patch_embed\.proj\.": "patch_embedding.projection.",
-    r"\.attn\.qkv\.": ".attention.to_qkv.",
-    r"\.attn\.proj\.": ".attention.to_out.",
-    r"\.mlp\.fc1\.": ".mlp.0.",
-    r"\.mlp\.fc2\.": ".mlp.2.",
-    r"\.ls(\d)\.gamma$": r".scale\1.gamma",
-}
-"""Pattern in timm's names → ours; all other names are the same."""
-
-VIT_PYTORCH = {
-    r"^cls_token$": "class_token",
-    r"^pos_embedding$": "positions",
-    r"^to_patch_embedding\.": "patch_embedding.",
-    r"^transformer\.layers\.(\d+)\.": r"blocks.\1.",
-    r"^transformer\.norm\.": "norm.",
-    r"\.0\.norm\.": ".norm1.",
-    r"\.0\.to_qkv\.": ".attention.to_qkv.",
-    r"\.0\.to_out\.0\.": ".attention.to_out.",
-    r"\.1\.net\.0\.": ".norm2.",
-    r"\.1\.net\.1\.": ".mlp.0.",
-    r"\.1\.net\.4\.": ".mlp.2.",
-    r"^mlp_head\.": "head.",
-}
-"""Pattern in vit-pytorch's names → ours."""
-
-POOLS: dict[str, Literal["class", "mean"]] = {"token": "class", "avg": "mean"}
-"""timm's names of what the classifier sees, and ours."""
 
 PLAIN = {
     "pool": "class",
@@ -128,7 +93,7 @@ def vit_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor]
     used = {name: value for name, value in state.items() if not any(re.search(one, name) for one in UNUSED)}
     if config.get("model_type") != "vit":
         used = {name: value for name, value in used.items() if not name.startswith("classifier.")}
-    joined = with_joint_qkv(_ours(used, TRANSFORMERS))
+    joined = with_joint_qkv(under_our_names(used, TRANSFORMERS))
     classes = len(joined["head.weight"]) if "head.weight" in joined else 0
     vit = ViT(vit_config_from_transformers(config, num_classes=classes))
     fit_state_dict(vit, joined, source="the state dict")
@@ -160,50 +125,6 @@ def load_vit(source: str) -> tuple[ViT, Callable[[np.ndarray], Tensor], dict[int
     return vit, lambda photograph: processor(photograph, return_tensors="pt")["pixel_values"], names
 
 
-def vit_from_timm(model: Any) -> ViT:
-    """A `ViT` with the weights of a timm `VisionTransformer`, such as `timm.create_model("vit_base_patch16_224")`.
-
-    Raises:
-        ValueError: a part this library does not have, or weights that do not fit; lists the names.
-    """
-    block: Any = model.blocks[0] if hasattr(model, "blocks") else None
-    if type(model).__name__ != "VisionTransformer" or type(block).__name__ != "Block":
-        raise ValueError(
-            f"expected timm's VisionTransformer of Blocks, got {type(model).__name__} of {type(block).__name__}"
-        )
-    if not isinstance(block.mlp.act, nn.GELU) or block.mlp.act.approximate != "none":
-        raise ValueError(f"expected an MLP with gelu, got {block.mlp.act}")
-    if model.pool_include_prefix:
-        raise ValueError("expected a timm model that pools its patches alone, got pool_include_prefix = True")
-    if model.global_pool not in POOLS:
-        raise ValueError(f"expected a timm model with global_pool in {', '.join(POOLS)}, got {model.global_pool!r}")
-    state = _ours(model.state_dict(), TIMM)
-    width, patch = model.embed_dim, model.patch_embed
-    vit = ViT(
-        ViTConfig(
-            image_size=patch.img_size[0],
-            patch_size=patch.patch_size[0],
-            in_channels=patch.proj.in_channels,
-            width=width,
-            depth=len(model.blocks),
-            num_heads=block.attn.num_heads,
-            hidden=block.mlp.fc1.out_features,
-            num_classes=model.num_classes,
-            pool=POOLS[model.global_pool],
-            num_registers=model.num_reg_tokens,
-            qkv_bias=block.attn.qkv.bias is not None,
-            norm_eps=block.norm1.eps,
-            layer_scale=1.0 if "blocks.0.scale1.gamma" in state else None,
-            antialias=True,
-        )
-    )
-    if model.no_embed_class and "positions" in state:  # DINOv2 with registers: no position for the class token
-        zero = state["positions"].new_zeros(1, width)
-        state["positions"] = torch.cat([zero, state["positions"]])
-    fit_state_dict(vit, state, source="the timm model")
-    return vit.eval()
-
-
 def vit_to_transformers(vit: ViT) -> Any:
     """The same network as a transformers `ViTForImageClassification` (or `ViTModel`, if it has no classes).
 
@@ -211,7 +132,7 @@ def vit_to_transformers(vit: ViT) -> Any:
         ValueError: a part that transformers' ViT does not have.
     """
     config = vit.config
-    _check_plain(config, "transformers")
+    check_plain(config, "transformers")
     transformers = require("transformers", extra="pretrained")
     theirs = transformers.ViTConfig(
         image_size=config.image_size,
@@ -240,41 +161,7 @@ def vit_to_transformers(vit: ViT) -> Any:
     return model.eval()
 
 
-def vit_to_vit_pytorch(vit: ViT) -> Any:
-    """The same network as a vit-pytorch `ViT`, less the two normalisations which only that has around its patches.
-
-    Raises:
-        ValueError: a part that vit-pytorch's ViT does not have.
-    """
-    config = vit.config
-    _check_plain(config, "vit-pytorch", qkv_bias=False)
-    if config.num_heads == 1 or not config.num_classes:
-        raise ValueError(
-            "vit-pytorch's ViT needs several heads and classes, got"
-            f" num_heads = {config.num_heads}, num_classes = {config.num_classes}"
-        )
-    model = require("vit_pytorch", extra="test").ViT(
-        image_size=config.image_size,
-        patch_size=config.patch_size,
-        channels=config.in_channels,
-        num_classes=config.num_classes,
-        dim=config.width,
-        depth=config.depth,
-        heads=config.num_heads,
-        dim_head=config.width // config.num_heads,
-        mlp_dim=config.hidden,
-    )
-    model.to_patch_embedding = deepcopy(vit.patch_embedding)
-    for module in model.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = config.norm_eps
-    ours = vit.state_dict()
-    state = {name: ours[renamed(name, VIT_PYTORCH)].reshape(value.shape) for name, value in model.state_dict().items()}
-    model.load_state_dict(state)
-    return model.eval()
-
-
-def _check_plain(config: ViTConfig, library: str, **more: Any) -> None:
+def check_plain(config: ViTConfig, library: str, **more: Any) -> None:
     """Raises ValueError for settings that another library's ViT does not have; lists them."""
     wanted = PLAIN | more
     odd = [
@@ -286,7 +173,7 @@ def _check_plain(config: ViTConfig, library: str, **more: Any) -> None:
         raise ValueError(f"a ViT of {library} does not have {', '.join(odd)}")
 
 
-def _ours(state: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
+def under_our_names(state: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
     """Weights under our names; class token, positions and registers lose their batch axis."""
     ours = {renamed(name, table): value for name, value in state.items()}
     for name in ("positions", "registers"):

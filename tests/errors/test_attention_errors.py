@@ -10,13 +10,9 @@ from minilib.attention.layers import CrossAttention, SelfAttention, attention, a
 from minilib.attention.positions import resized_positions, rotary_angles, rotate, sinusoidal, sinusoidal_2d
 from minilib.attention.recorder import record_attention, unfused, use_fused
 from minilib.attention.vit import ViT, ViTConfig, patchify, unpatchify
-from minilib.interop.vit import (
-    vit_config_from_transformers,
-    vit_from_timm,
-    vit_from_transformers,
-    vit_to_transformers,
-    vit_to_vit_pytorch,
-)
+from minilib.interop.timm import vit_from_timm
+from minilib.interop.vit import vit_config_from_transformers, vit_from_transformers, vit_to_transformers
+from minilib.interop.vit_pytorch import vit_to_vit_pytorch
 from minilib.recipes import ViTToybox
 
 q = torch.randn(1, 2, 3, 4)

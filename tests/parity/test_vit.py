@@ -19,7 +19,9 @@ from transformers import (
 from minilib.attention.recorder import record_attention, use_fused
 from minilib.attention.vit import ViT
 from minilib.attention.vit import ViTConfig as OurConfig
-from minilib.interop.vit import load_vit, vit_from_timm, vit_from_transformers, vit_to_transformers, vit_to_vit_pytorch
+from minilib.interop.timm import vit_from_timm
+from minilib.interop.vit import load_vit, vit_from_transformers, vit_to_transformers
+from minilib.interop.vit_pytorch import vit_to_vit_pytorch
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 TINY = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 32, "patch_size": 8}
