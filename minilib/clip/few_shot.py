@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from minilib.attention.layers import causal_mask
 from minilib.clip.model import CLIP
 from minilib.clip.tokenizer import Tokenizer
 from minilib.errors import require
@@ -128,14 +127,10 @@ class PromptLearner(nn.Module):
 
     def class_features(self) -> Float[Tensor, "k d"]:
         """Features of the classes, of unit length."""
-        clip, tower = self.clip[0], self.clip[0].text_tower
-        x = torch.cat([self.first, self.vectors.expand(len(self.first), -1, -1), self.rest], dim=1)
-        x = x + tower.positions[: x.shape[1]]
-        mask = causal_mask(x.shape[1], device=x.device)
-        for block in tower.blocks:
-            x = block(x, mask)
-        features = tower.norm(x)[torch.arange(len(x), device=x.device), self.end]
-        return F.normalize(clip.text_projection(features), dim=-1)
+        words = torch.cat([self.first, self.vectors.expand(len(self.first), -1, -1), self.rest], dim=1)
+        tokens = self.clip[0].text_tower.read(words)
+        features = tokens[torch.arange(len(tokens), device=tokens.device), self.end]
+        return F.normalize(self.clip[0].text_projection(features), dim=-1)
 
     def forward(self, images: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
         """Logits of the classes for features of pictures."""

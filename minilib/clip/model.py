@@ -76,11 +76,15 @@ class TextTransformer(nn.Module):
         Raises:
             ValueError: a sequence longer than the context.
         """
-        length = ids.shape[1]
+        return self.read(self.embedding(ids))
+
+    def read(self, words: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """As `tokens`, from the vectors of the pieces, which need not be those of any words."""
+        length = words.shape[1]
         if length > self.config.context_length:
             raise ValueError(f"expected at most {self.config.context_length} tokens, got {length}")
-        x = self.embedding(ids) + self.positions[:length]
-        mask = causal_mask(length, device=ids.device)
+        x = words + self.positions[:length]
+        mask = causal_mask(length, device=words.device)
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)
