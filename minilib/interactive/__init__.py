@@ -5,6 +5,7 @@ Each object returns one self-contained HTML fragment. `live` holds the counterpa
 
 from minilib.interactive.flipbook import Flipbook
 from minilib.interactive.hovermaps import HoverMaps
+from minilib.interactive.promptbars import PromptBars
 from minilib.interactive.quiz import Choice, Question, Quiz
 
-__all__ = ["Choice", "Flipbook", "HoverMaps", "Question", "Quiz"]
+__all__ = ["Choice", "Flipbook", "HoverMaps", "PromptBars", "Question", "Quiz"]

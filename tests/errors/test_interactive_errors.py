@@ -8,7 +8,7 @@ import torch
 
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
-from minilib.interactive import Choice, Flipbook, HoverMaps, Question, Quiz
+from minilib.interactive import Choice, Flipbook, HoverMaps, PromptBars, Question, Quiz
 from minilib.interactive.live import noising_lab
 
 FRAME = torch.zeros(3, 4, 4)
@@ -123,3 +123,22 @@ def test_hovermaps_name_what_they_cannot_show(image, maps, options, message):
 def test_hovermaps_refuse_what_are_no_maps():
     with pytest.raises(TypeError, match="maps 'a': expected a tensor or an array, got list"):
         HoverMaps(FRAME, {"a": [1]}, alt="maps")
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"images": []}, "expected pictures, and words for each place, got 0"),
+        ({"cosines": torch.zeros(1, 3)}, r"cosines of shape \(1, 2\): pictures, thing; got \(1, 3\)"),
+        ({"cosines": torch.tensor([[0.0, 1.5]])}, r"cosines in \[-1, 1\], got 0 to 1.5"),
+        ({"cosines": torch.full((1, 2), torch.nan)}, r"cosines in \[-1, 1\], got nan to nan"),
+        ({"start": (2,)}, r"a start below \(2,\), one number for each place, got \(2,\)"),
+        ({"vary": "colour"}, "vary to be one of .'thing'., got 'colour'"),
+        ({"alt": " "}, "an alt text that says what the pictures show"),
+        ({"scale": 0.0}, "scale > 0 and size >= 1, got 0.0 and 72"),
+    ],
+)
+def test_promptbars_name_what_they_cannot_show(changes, message):
+    options = {"images": [FRAME], "cosines": torch.zeros(1, 2), "words": {"thing": ["mug", "car"]}}
+    with pytest.raises(ValueError, match=message):
+        PromptBars(**{**options, "alt": "toys", "scale": 1.0, **changes})
