@@ -159,6 +159,8 @@ class CLIP(nn.Module):
         """Features of unit length; errors as for `TextTransformer`."""
         return F.normalize(self.text_projection(self.text_tower(ids)), dim=-1)
 
-    def forward(self, images: Float[Tensor, "b c h w"], ids: Int[Tensor, "k n"]) -> Float[Tensor, "b k"]:
-        """Logits: how well each text fits each picture."""
-        return self.scale * self.encode_images(images) @ self.encode_texts(ids).T
+    def forward(
+        self, images: Float[Tensor, "b c h w"], ids: Int[Tensor, "k n"]
+    ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "k d"], Float[Tensor, ""]]:
+        """All that a loss needs: features of the pictures, features of the texts, the scale."""
+        return self.encode_images(images), self.encode_texts(ids), self.scale

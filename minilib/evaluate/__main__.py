@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from minilib.evaluate.clip import evaluate_clip
 from minilib.evaluate.diffusion import evaluate_classifier, evaluate_ddpm
 from minilib.evaluate.vit import evaluate_vit
 from minilib.weights import FOLDER, load_trained, read_card, write_card
 
 EVALUATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "classifier-toybox": evaluate_classifier,
+    "clip-toybox": evaluate_clip,
     "ddpm-toybox": evaluate_ddpm,
     "vit-toybox": evaluate_vit,
 }

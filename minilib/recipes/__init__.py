@@ -2,12 +2,14 @@
 
 from minilib.errors import unknown_name
 from minilib.recipes.classifier_toybox import ClassifierToybox
+from minilib.recipes.clip_toybox import CLIPToybox
 from minilib.recipes.ddpm_toybox import DDPMToybox
 from minilib.recipes.vit_toybox import ViTToybox
 from minilib.training import Recipe
 
 RECIPES: dict[str, type[Recipe]] = {
     "classifier-toybox": ClassifierToybox,
+    "clip-toybox": CLIPToybox,
     "ddpm-toybox": DDPMToybox,
     "vit-toybox": ViTToybox,
 }
@@ -24,4 +26,4 @@ def make_recipe(name: str) -> Recipe:
     return RECIPES[name]()  # pyright: ignore[reportCallIssue]  # recipes have defaults for everything
 
 
-__all__ = ["RECIPES", "ClassifierToybox", "DDPMToybox", "ViTToybox", "make_recipe"]
+__all__ = ["RECIPES", "CLIPToybox", "ClassifierToybox", "DDPMToybox", "ViTToybox", "make_recipe"]

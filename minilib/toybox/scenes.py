@@ -217,7 +217,7 @@ def _table(dice: Dice) -> Ground:
 def _board(color: str, radius: float) -> Toy:
     """The occluder: a standing board, just large enough to hide the target."""
     (mesh,) = fitted([box(0.16, 1.0, 1.1, radius=0.06)], radius)
-    return Toy(-1, "board", color, color, "large", (Part("board", color, mesh),), {}, f"a {color} board")
+    return Toy(-1, "board", color, color, "large", (Part("board", color, mesh),), {}, "")
 
 
 def _clearance(placed: Sequence[Placed], azimuth: float) -> float:

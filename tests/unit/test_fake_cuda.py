@@ -10,7 +10,7 @@ from minilib.attention.recorder import record_attention, use_fused
 from minilib.attention.vit import ViT, ViTConfig, patchify, unpatchify
 from minilib.clip.losses import contrastive_loss, sigmoid_loss
 from minilib.clip.model import CLIP, CLIPConfig, TextConfig
-from minilib.clip.zero_shot import calibration_error, recalled
+from minilib.clip.zero_shot import calibration_error, classify, recalled
 from minilib.diffusion import guidance, losses, samplers, schedules
 from minilib.diffusion.flow import flow_euler, flow_path, flow_times
 from minilib.diffusion.ideal import ideal_x0
@@ -113,12 +113,11 @@ def test_clip():
         with torch.device("cuda"):
             clip = CLIP(CLIPConfig(image=image, text=text, embed_dim=6))
         images, ids = torch.rand(3, 3, 8, 8, device="cuda"), torch.zeros(3, 5, dtype=torch.long, device="cuda")
-        features = clip.encode_images(images), clip.encode_texts(ids)
-        probabilities = clip(images, ids).softmax(1)
+        *features, scale = clip(images, ids)
         outputs = [
-            contrastive_loss(*features, clip.scale),
-            sigmoid_loss(*features, clip.scale, clip.scale),
+            contrastive_loss(*features, scale),
+            sigmoid_loss(*features, scale, scale),
             recalled(*features, 2),
-            calibration_error(probabilities, torch.zeros(3, dtype=torch.long, device="cuda")),
+            calibration_error(classify(*features, scale), torch.zeros(3, dtype=torch.long, device="cuda")),
         ]
         assert all(output.device.type == "cuda" for output in outputs)

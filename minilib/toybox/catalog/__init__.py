@@ -53,7 +53,7 @@ class Toy:
         size: "small", "medium" or "large".
         parts: named, coloured pieces; z is up, the front faces +x.
         attributes: further choices, for example {"handle": "left"}; "back" is independent of all that shows in front.
-        caption: the toy in words.
+        detail: its named part, with the second colour, such as "a blue handle".
     """
 
     seed: int
@@ -63,7 +63,12 @@ class Toy:
     size: str
     parts: tuple[Part, ...]
     attributes: dict[str, str]
-    caption: str
+    detail: str
+
+    @property
+    def caption(self) -> str:
+        """The toy in words, such as "a small red mug with a blue handle"."""
+        return f"a {self.size} {self.color} {self.category}" + (f" with {self.detail}" if self.detail else "")
 
     @property
     def part_names(self) -> list[str]:
@@ -141,11 +146,11 @@ def make_toy(
         size=size,
         parts=tuple(replace(part, mesh=mesh) for part, mesh in zip(draft.parts, meshes, strict=True)),
         attributes=draft.attributes,
-        caption=f"a {size} {draft.color} {name} with {_article(draft)}",
+        detail=_with_article(draft),
     )
 
 
-def _article(draft: Draft) -> str:
+def _with_article(draft: Draft) -> str:
     plural = draft.accent_part.endswith("s") or draft.accent_part == "fruit"
     start = "" if plural else ("an " if draft.accent[0] in "aeiou" else "a ")
     return f"{start}{draft.accent} {draft.accent_part}"
