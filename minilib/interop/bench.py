@@ -9,15 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from minilib.attention.vit import ViT, ViTConfig
+from minilib.clip.model import CLIP, CLIPConfig, TextConfig
+from minilib.errors import require
+from minilib.interop.clip import clip_from_transformers
 from minilib.interop.vit import vit_to_transformers
 from minilib.interop.vit_pytorch import vit_to_vit_pytorch
+from minilib.recipes.clip_toybox import CLIPToybox
 from minilib.recipes.vit_toybox import ViTToybox
 
-SHAPES = {
+VIT_SHAPES = {
     "ViT-B/16": (ViTConfig(qkv_bias=False), 4),
     "vit-toybox": (replace(ViTToybox().vit, qkv_bias=False), 32),
 }
 """Shapes to measure, with the batch size; without the bias that vit-pytorch does not have."""
+
+CLIP_SHAPES = {
+    "CLIP B/32": (CLIPConfig(), 4),
+    "clip-toybox": (
+        replace(CLIPToybox().clip, image=replace(CLIPToybox().clip.image, norm_input=True, patch_bias=False)),
+        32,
+    ),
+}
+"""Shapes of CLIP, with the number of pairs; with the first normalisation that all of transformers' have."""
 
 
 def side_by_side(calls: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
@@ -59,19 +72,77 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     return said if isinstance(said, Tensor) else said.logits
 
 
+def clip_contestants(config: CLIPConfig) -> dict[str, nn.Module]:
+    """The same CLIP twice: here and in transformers (its fused attention)."""
+    transformers = require("transformers", extra="pretrained")
+    image, text = config.image, config.text
+
+    def shape(part: ViTConfig | TextConfig) -> dict[str, int | str | float]:
+        return {
+            "hidden_size": part.width,
+            "num_hidden_layers": part.depth,
+            "num_attention_heads": part.num_heads,
+            "intermediate_size": part.hidden,
+            "hidden_act": part.activation,
+            "layer_norm_eps": part.norm_eps,
+        }
+
+    theirs = transformers.CLIPModel(
+        transformers.CLIPConfig(
+            vision_config=shape(image) | {"image_size": image.image_size, "patch_size": image.patch_size},
+            text_config=shape(text)
+            | {
+                "vocab_size": text.vocab_size,
+                "max_position_embeddings": text.context_length,
+                "bos_token_id": text.vocab_size - 2,
+                "eos_token_id": text.vocab_size - 1,
+                "pad_token_id": 0,
+            },
+            projection_dim=config.embed_dim,
+        )
+    )
+    theirs.set_attn_implementation("sdpa")
+    return {"minilib": clip_from_transformers(theirs.config.to_dict(), theirs.state_dict()), "transformers": theirs}
+
+
+def features_of(model: nn.Module, images: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Features of pictures and texts, whatever a library wraps them in."""
+    if isinstance(model, CLIP):
+        return model(images, ids)[:2]
+    said = model(input_ids=ids, pixel_values=images)
+    return said.image_embeds, said.text_embeds
+
+
+Contest = tuple[str, dict[str, nn.Module], Callable[[nn.Module], Tensor]]
+
+
+def contests() -> Iterator[Contest]:
+    """Shape, contestants, and what each has to compute."""
+    for shape, (config, batch_size) in VIT_SHAPES.items():
+        images = torch.randn(batch_size, 3, config.image_size, config.image_size)
+        yield shape, contestants(ViT(config)), lambda model, images=images: logits_of(model, images)
+    for shape, (config, pairs) in CLIP_SHAPES.items():
+        images = torch.randn(pairs, 3, config.image.image_size, config.image.image_size)
+        ids = torch.randint(1, config.text.vocab_size - 2, (pairs, config.text.context_length))
+        ids[:, -1] = config.text.vocab_size - 1
+
+        def compute(model: nn.Module, images: Tensor = images, ids: Tensor = ids) -> Tensor:
+            return torch.cat(features_of(model, images, ids))
+
+        yield shape, clip_contestants(config), compute
+
+
 def measure(*, rounds: int) -> Iterator[tuple[str, str, dict[str, list[float]]]]:
     """Shape, work and the seconds of each library, one after the other."""
-    for shape, (config, batch_size) in SHAPES.items():
-        models = contestants(ViT(config))
-        images = torch.randn(batch_size, 3, config.image_size, config.image_size)
+    for shape, models, compute in contests():
 
         @torch.no_grad()
-        def forward(model: nn.Module, images: Tensor = images) -> None:
-            logits_of(model, images)
+        def forward(model: nn.Module, compute: Callable[[nn.Module], Tensor] = compute) -> None:
+            compute(model)
 
-        def forward_and_backward(model: nn.Module, images: Tensor = images) -> None:
+        def forward_and_backward(model: nn.Module, compute: Callable[[nn.Module], Tensor] = compute) -> None:
             model.zero_grad(set_to_none=True)
-            logits_of(model, images).square().sum().backward()
+            compute(model)[..., 0].square().sum().backward()  # one number: features of unit length sum to a constant
 
         for work in (forward, forward_and_backward):
             calls = {name: lambda model=model, work=work: work(model) for name, model in models.items()}

@@ -1,16 +1,21 @@
-"""CLIP from transformers, and from checkpoints of OpenAI and open_clip, which share their names."""
+"""CLIP from transformers, and from checkpoints of OpenAI and open_clip, which share their names; SigLIP as it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from minilib.attention.vit import ViTConfig
 from minilib.checkpoints import fit_state_dict
 from minilib.clip.model import CLIP, CLIPConfig, TextConfig
 from minilib.clip.tokenizer import Tokenizer, repaired
+from minilib.errors import require
+from minilib.interop.hub import check_source
 from minilib.interop.names import renamed, with_joint_qkv
 
 TRANSFORMERS = {
@@ -171,5 +176,78 @@ def openai_tokenizer() -> Tokenizer:
     if found is None or found.origin is None:
         raise ImportError("open_clip brings OpenAI's vocabulary and is not installed: pip install open_clip_torch")
     with gzip.open(Path(found.origin).parent / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
-        lines = file.read().split("\n")[1 : OPENAI_MERGES + 1]
-    return Tokenizer([(first, second) for first, second in map(str.split, lines)], clean=repaired)
+        return tokenizer_of_merges(file.read())
+
+
+def tokenizer_of_merges(text: str) -> Tokenizer:
+    """The tokenizer of a merges.txt of OpenAI's CLIP: after a heading, a pair of pieces on each line.
+
+    Raises:
+        ImportError: ftfy, which repairs texts first, is not installed.
+    """
+    require("ftfy", extra="pretrained")
+    lines = text.splitlines()[1 : OPENAI_MERGES + 1]
+    return Tokenizer([(first, second) for first, second in map(str.split, filter(None, lines))], clean=repaired)
+
+
+def load_clip(source: str) -> tuple[CLIP, Callable[[Sequence[np.ndarray]], Tensor], Tokenizer]:
+    """A published CLIP, such as "openai/clip-vit-base-patch32".
+
+    Args:
+        source: its name on the hub, or a folder of the same layout: config.json, the weights, preprocessor_config.json,
+            merges.txt.
+    Returns:
+        The model; a function from photographs, bytes (h, w, 3), to what the model wants to see, (b, 3, s, s); its
+        tokenizer.
+    Raises:
+        OSError: no such folder, or no such name, or no network, or a file is missing.
+        ValueError: a setting this library does not have, or weights or a vocabulary that do not fit.
+    """
+    transformers = require("transformers", extra="pretrained")
+    check_source(source)
+    config = transformers.AutoConfig.from_pretrained(source)
+    if config.model_type != "clip":
+        raise ValueError(f"expected a model of type clip, got {config.model_type!r}")
+    merges = transformers.utils.cached_file(source, "merges.txt")
+    tokenizer = tokenizer_of_merges(Path(merges).read_text(encoding="utf-8"))
+    if tokenizer.vocab_size != config.text_config.vocab_size:
+        raise ValueError(
+            f"expected a vocabulary of {config.text_config.vocab_size} pieces, as in config.json,"
+            f" got {tokenizer.vocab_size} from merges.txt"
+        )
+    theirs = transformers.CLIPModel.from_pretrained(source)
+    processor = transformers.CLIPImageProcessor.from_pretrained(source)
+    clip = clip_from_transformers(config.to_dict(), theirs.state_dict())
+    return clip, lambda photographs: processor(list(photographs), return_tensors="pt")["pixel_values"], tokenizer
+
+
+def load_siglip(source: str) -> Callable[[Sequence[np.ndarray], Sequence[str]], Float[Tensor, "b k"]]:
+    """A published SigLIP or SigLIP 2, such as "google/siglip2-base-patch16-224", run by transformers.
+
+    Args:
+        source: its name on the hub, or a folder of the same layout.
+    Returns:
+        A function from photographs, bytes (h, w, 3), and texts to the probability that each text fits each photograph,
+        by the sigmoid: they need not sum to 1.
+    Raises:
+        OSError: no such folder, or no such name, or no network, or a file is missing.
+        ValueError: another type of model.
+    """
+    transformers = require("transformers", extra="pretrained")
+    check_source(source)
+    kind = transformers.AutoConfig.from_pretrained(source).model_type
+    if kind not in ("siglip", "siglip2"):
+        raise ValueError(f"expected a model of type siglip or siglip2, got {kind!r}")
+    model = transformers.AutoModel.from_pretrained(source)
+    processor = transformers.AutoProcessor.from_pretrained(source)
+
+    @torch.no_grad()
+    def probabilities(photographs: Sequence[np.ndarray], texts: Sequence[str]) -> Float[Tensor, "b k"]:
+        # These models were trained on texts of 64 pieces and have learned what padding means: it is not masked.
+        given = processor(
+            images=list(photographs), text=list(texts), padding="max_length", max_length=64, return_tensors="pt"
+        )
+        given.pop("attention_mask", None)
+        return torch.sigmoid(model(**given).logits_per_image)
+
+    return probabilities

@@ -2,17 +2,37 @@
 
 import unicodedata
 
+import numpy as np
 import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
 from open_clip.loss import ClipLoss, SigLipLoss
 from open_clip.tokenizer import SimpleTokenizer
-from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+from tokenizers import Tokenizer as AnyTokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTokenizer,
+    PreTrainedTokenizerFast,
+    SiglipConfig,
+    SiglipImageProcessor,
+    SiglipModel,
+    SiglipProcessor,
+)
 
 from minilib.clip.losses import contrastive_loss, sigmoid_loss
 from minilib.clip.tokenizer import END, START, plain, repaired
-from minilib.interop.clip import clip_from_openai, clip_from_transformers, openai_tokenizer
+from minilib.interop.clip import (
+    clip_from_openai,
+    clip_from_transformers,
+    load_clip,
+    load_siglip,
+    openai_tokenizer,
+)
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 TINY = {"intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -162,3 +182,71 @@ def test_missing_weights_are_listed(missing):
     state = {name: value for name, value in theirs.state_dict().items() if name != missing}
     with pytest.raises(ValueError, match="does not fit CLIP: 1 missing"):
         clip_from_openai(state | {"visual.extra": torch.zeros(1)}, head_width=8)
+
+
+PHOTOGRAPHS = list(np.random.default_rng(0).integers(0, 256, (2, 50, 70, 3), dtype=np.uint8))
+
+
+def clip_folder(path, *, vocab_size=516):
+    """A stand-in with random weights, in the layout of openai/clip-vit-base-patch32; its tokenizer knows two merges."""
+    text = {
+        "vocab_size": vocab_size,
+        "hidden_size": 24,
+        "max_position_embeddings": 9,
+        "bos_token_id": vocab_size - 2,
+        "eos_token_id": vocab_size - 1,
+        "pad_token_id": 0,
+    }
+    image = {"hidden_size": 32, "image_size": 32, "patch_size": 8}
+    torch.manual_seed(0)
+    theirs = shake(CLIPModel(CLIPConfig(text_config=text | TINY, vision_config=image | TINY, projection_dim=16)))
+    theirs.save_pretrained(path)
+    size = {"shortest_edge": 32}
+    CLIPImageProcessor(size=size, crop_size={"height": 32, "width": 32}).save_pretrained(path)
+    (path / "merges.txt").write_text("#version: 0.2\nr e\nre d</w>\n", encoding="utf-8")
+    return theirs
+
+
+@torch.no_grad()
+def test_a_published_clip_loads_from_its_folder(tmp_path):
+    theirs = clip_folder(tmp_path)
+    ours, prepare, tokenizer = load_clip(str(tmp_path))
+    seen = prepare(PHOTOGRAPHS)
+    assert seen.shape == (2, 3, 32, 32)
+    tokenizer.context_length = 9
+    ids = tokenizer(["red", "a cat"])
+    assert ids[0].tolist()[:3] == [514, 513, 515]
+    said = theirs(input_ids=ids, pixel_values=seen)
+    torch.testing.assert_close(ours.encode_images(seen), said.image_embeds, **CLOSE)
+    torch.testing.assert_close(ours.encode_texts(ids), said.text_embeds, **CLOSE)
+
+
+def test_a_published_clip_that_does_not_fit_is_refused(tmp_path):
+    clip_folder(tmp_path, vocab_size=600)
+    with pytest.raises(ValueError, match=r"expected a vocabulary of 600 pieces, as in config.json, got 516"):
+        load_clip(str(tmp_path))
+    with pytest.raises(ValueError, match="expected a model of type siglip or siglip2, got 'clip'"):
+        load_siglip(str(tmp_path))
+    with pytest.raises(OSError, match="'nobody/nothing' is no folder here, and the hub does not give it"):
+        load_clip("nobody/nothing")
+
+
+@torch.no_grad()
+def test_a_published_siglip_runs_from_its_folder(tmp_path):
+    """A stand-in with random weights and a tokenizer of four words, in the layout of google/siglip-base-patch16-224."""
+    text = {"vocab_size": 8, "hidden_size": 32, "max_position_embeddings": 64, "projection_size": 32}
+    image = {"hidden_size": 32, "image_size": 32, "patch_size": 8}
+    torch.manual_seed(0)
+    theirs = SiglipModel(SiglipConfig(text_config=text | TINY, vision_config=image | TINY)).eval()
+    theirs.save_pretrained(tmp_path)
+    words = AnyTokenizer(WordLevel({"<pad>": 0, "<unk>": 1, "red": 2, "cat": 3}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>")
+    pictures = SiglipImageProcessor(size={"height": 32, "width": 32})
+    SiglipProcessor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(tmp_path)
+    probabilities = load_siglip(str(tmp_path))(PHOTOGRAPHS, ["red", "red cat", "dog"])
+    ids = torch.zeros(3, 64, dtype=torch.long)
+    ids[0, 0], ids[1, :2], ids[2, 0] = 2, torch.tensor([2, 3]), 1
+    seen = pictures(PHOTOGRAPHS, return_tensors="pt")["pixel_values"]
+    expected = theirs(input_ids=ids, pixel_values=seen).logits_per_image.sigmoid()
+    torch.testing.assert_close(probabilities, expected, **CLOSE)
