@@ -1,6 +1,6 @@
 """Interactives that compute while you drag: they need a running kernel and ipywidgets (the extra `live`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import snr
 from minilib.errors import require
+from minilib.interactive.fragment import text
 from minilib.interactive.pictures import as_bytes, png
 
 
@@ -56,4 +57,61 @@ def noising_lab(image: Float[Tensor, "3 h w"], processes: Mapping[str, GaussianD
     for control in (box.schedule, box.time, box.seed):
         control.observe(draw, names="value")
     draw()
+    return box
+
+
+def caption_search(
+    images: Float[Tensor, "n 3 h w"],
+    features: Float[Tensor, "n d"],
+    encode: Callable[[str], Float[Tensor, " d"]],
+    *,
+    caption: str = "",
+    shown: int = 8,
+    scale: int = 2,
+) -> Any:
+    """A field for a caption, and the pictures whose features are nearest to it.
+
+    Args:
+        images: to be searched, in [-1, 1].
+        features: of the images, of unit length.
+        encode: a text → its feature, of unit length.
+        caption: what is searched for first.
+        shown: how many pictures.
+        scale: screen pixels for one pixel of an image.
+    Returns:
+        An ipywidgets box; its parts `caption`, `pictures` and `readout` are attributes of these names. Pressing Enter
+        in `caption` searches; a text that cannot be encoded is told in `readout`, and the pictures stay.
+    Raises:
+        ImportError: ipywidgets is not installed; the message names the extra.
+        ValueError: another number of features than images, more pictures to show than there are, or a scale below 1.
+    """
+    widgets = require("ipywidgets", extra="live")
+    if len(images) != len(features):
+        raise ValueError(f"expected one feature for each image, got {len(features)} for {len(images)} images")
+    if not 1 <= shown <= len(images) or scale < 1:
+        raise ValueError(f"expected shown in 1..{len(images)} and scale >= 1, got {shown} and {scale}")
+    size = {"width": images.shape[3] * scale, "height": images.shape[2] * scale}
+    box = widgets.VBox()
+    box.caption = widgets.Text(
+        value=caption, description="caption", continuous_update=False, layout={"width": "36rem", "max_width": "100%"}
+    )
+    box.pictures = widgets.HBox([widgets.Image(format="png", **size) for _ in range(shown)])
+    box.pictures.layout.flex_flow = "row wrap"
+    box.readout = widgets.HTML()
+    box.children = (box.caption, box.pictures, box.readout)
+
+    def search(_: object = None) -> None:
+        try:
+            cosines = features @ encode(box.caption.value)
+        except ValueError as error:
+            box.readout.value = text(str(error))
+            return
+        best = cosines.topk(shown)
+        for widget, number in zip(box.pictures.children, best.indices.tolist(), strict=True):
+            pixels = as_bytes(images[number], name=f"image {number}")
+            widget.value = png(np.ascontiguousarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)))
+        box.readout.value = "cosines " + ", ".join(f"{value:.2f}" for value in best.values.tolist())
+
+    box.caption.observe(search, names="value")
+    search()
     return box

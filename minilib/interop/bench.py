@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,15 @@ from minilib.attention.vit import ViT, ViTConfig
 from minilib.clip.model import CLIP, CLIPConfig, TextConfig
 from minilib.errors import require
 from minilib.interop.clip import clip_from_transformers
+from minilib.interop.sam import sam_to_transformers
+from minilib.interop.segment_anything import sam_to_segment_anything
 from minilib.interop.vit import vit_to_transformers
 from minilib.interop.vit_pytorch import vit_to_vit_pytorch
 from minilib.recipes.clip_toybox import CLIPToybox
 from minilib.recipes.vit_toybox import ViTToybox
+from minilib.segmentation.image_encoder import ImageEncoderConfig
+from minilib.segmentation.mask_decoder import MaskDecoderConfig
+from minilib.segmentation.sam import Sam, SamConfig
 
 VIT_SHAPES = {
     "ViT-B/16": (ViTConfig(qkv_bias=False), 4),
@@ -31,6 +37,19 @@ CLIP_SHAPES = {
     ),
 }
 """Shapes of CLIP, with the number of pairs; with the first normalisation that all of transformers' have."""
+
+SAM_ENCODER = ImageEncoderConfig(width=192, depth=6, num_heads=6, hidden=768, global_blocks=(2, 5))
+SAM_SHAPES = {
+    "SAM at 512 pixels": (SamConfig(encoder=replace(SAM_ENCODER, image_size=512)), 1),
+    "SAM at 128 pixels": (
+        SamConfig(
+            encoder=replace(SAM_ENCODER, image_size=128, patch_size=8, window_size=8, out_channels=128),
+            decoder=MaskDecoderConfig(hidden=512),
+        ),
+        8,
+    ),
+}
+"""Shapes of SAM, with the batch size of the image encoder; the mask decoder gets 16 clicks on one picture."""
 
 
 def side_by_side(calls: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
@@ -113,6 +132,27 @@ def features_of(model: nn.Module, images: Tensor, ids: Tensor) -> tuple[Tensor, 
     return said.image_embeds, said.text_embeds
 
 
+def sam_contestants(sam: Sam) -> dict[str, nn.Module]:
+    """The same SAM three times: here, in segment_anything and in transformers (its fused attention)."""
+    hub = sam_to_transformers(sam)
+    return {"minilib": sam.eval(), "segment_anything": sam_to_segment_anything(sam), "transformers": hub}
+
+
+def embedding_of(model: Any, images: Tensor) -> Tensor:
+    """The embedding of normalised pictures, whatever a library calls its encoder."""
+    return model.image_encoder(images) if hasattr(model, "image_encoder") else model.vision_encoder(images)[0]
+
+
+def masks_of(model: Any, embedding: Tensor, points: Tensor, labels: Tensor) -> Tensor:
+    """Logits of the masks for points on one picture, whatever a library takes them as."""
+    if isinstance(model, Sam):
+        return model.predict(embedding, points, labels)[0]
+    if not hasattr(model, "image_encoder"):
+        return model(image_embeddings=embedding, input_points=points[None], input_labels=labels[None]).pred_masks[0]
+    sparse, dense = model.prompt_encoder((points, labels), None, None)
+    return model.mask_decoder(embedding, model.prompt_encoder.get_dense_pe(), sparse, dense, True)[0]
+
+
 Contest = tuple[str, dict[str, nn.Module], Callable[[nn.Module], Tensor]]
 
 
@@ -130,6 +170,13 @@ def contests() -> Iterator[Contest]:
             return torch.cat(features_of(model, images, ids))
 
         yield shape, clip_contestants(config), compute
+    for shape, (config, batch_size) in SAM_SHAPES.items():
+        models, encoder = sam_contestants(Sam(config)), config.encoder
+        images = torch.randn(batch_size, 3, encoder.image_size, encoder.image_size)
+        yield f"{shape}, image encoder", models, lambda model, images=images: embedding_of(model, images)
+        embedding = torch.randn(1, encoder.out_channels, encoder.grid, encoder.grid)
+        asked = embedding, encoder.image_size * torch.rand(16, 1, 2), torch.ones(16, 1, dtype=torch.long)
+        yield f"{shape}, mask decoder", models, lambda model, asked=asked: masks_of(model, *asked)
 
 
 def measure(*, rounds: int) -> Iterator[tuple[str, str, dict[str, list[float]]]]:

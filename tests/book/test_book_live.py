@@ -19,7 +19,7 @@ from playwright.sync_api import Page
 
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
-from minilib.interactive.live import noising_lab
+from minilib.interactive.live import caption_search, noising_lab
 
 CHAPTER = "1-diffusion/noising.md"
 FIGURES = (
@@ -68,6 +68,29 @@ def test_picture_is_scaled_without_blurring(lab):
     pixels = np.asarray(Image.open(io.BytesIO(lab.picture.value)))
     assert pixels.shape == (16, 16, 3)
     assert (pixels[::2, ::2] == pixels[1::2, 1::2]).all()
+
+
+def test_a_caption_finds_its_pictures_and_a_bad_one_leaves_them():
+    images = torch.linspace(-1, 1, 3)[:, None, None, None].expand(-1, 3, 4, 4)
+    words = {"black": torch.tensor([1.0, 0.0, 0.0]), "white": torch.tensor([0.0, 0.0, 1.0])}
+
+    def encode(caption):
+        if caption not in words:
+            raise ValueError(f"expected a known word, got {caption!r} & more")
+        return words[caption]
+
+    box = caption_search(images, torch.eye(3), encode, caption="black", shown=2, scale=3)
+
+    def first():
+        return np.asarray(Image.open(io.BytesIO(box.pictures.children[0].value)))
+
+    assert first().shape == (12, 12, 3) and (first() == 0).all()
+    assert box.readout.value == "cosines 1.00, 0.00"
+    box.caption.value = "white"
+    assert (first() == 255).all()
+    box.caption.value = "grey"
+    assert (first() == 255).all()
+    assert box.readout.value == "expected a known word, got 'grey' &amp; more"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
 from minilib.interactive import Choice, Flipbook, HoverMaps, PromptBars, Question, Quiz
-from minilib.interactive.live import noising_lab
+from minilib.interactive.live import caption_search, noising_lab
 
 FRAME = torch.zeros(3, 4, 4)
 CHOICES = [Choice("yes", "so it is", correct=True), Choice("no", "it is not")]
@@ -142,3 +142,16 @@ def test_promptbars_name_what_they_cannot_show(changes, message):
     options = {"images": [FRAME], "cosines": torch.zeros(1, 2), "words": {"thing": ["mug", "car"]}}
     with pytest.raises(ValueError, match=message):
         PromptBars(**{**options, "alt": "toys", "scale": 1.0, **changes})
+
+
+@pytest.mark.parametrize(
+    "features, options, message",
+    [
+        (torch.eye(3), {}, "one feature for each image, got 3 for 2 images"),
+        (torch.eye(2), {"shown": 3}, r"shown in 1\.\.2 and scale >= 1, got 3 and 2"),
+        (torch.eye(2), {"shown": 1, "scale": 0}, r"shown in 1\.\.2 and scale >= 1, got 1 and 0"),
+    ],
+)
+def test_caption_search_names_what_it_cannot_search(features, options, message):
+    with pytest.raises(ValueError, match=message):
+        caption_search(torch.zeros(2, 3, 4, 4), features, lambda caption: torch.zeros(2), **options)

@@ -17,6 +17,11 @@ from minilib.diffusion.ideal import ideal_x0
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.images import from_uint8, to_uint8
+from minilib.segmentation import metrics, prompts
+from minilib.segmentation.image_encoder import ImageEncoderConfig
+from minilib.segmentation.losses import sam_loss
+from minilib.segmentation.mask_decoder import MaskDecoderConfig
+from minilib.segmentation.sam import Sam, SamConfig, resize_logits
 from minilib.views import cameras
 
 
@@ -120,4 +125,30 @@ def test_clip():
             recalled(*features, 2),
             calibration_error(classify(*features, scale), torch.zeros(3, dtype=torch.long, device="cuda")),
         ]
+        assert all(output.device.type == "cuda" for output in outputs)
+
+
+def test_segmentation():
+    shape = {"width": 24, "depth": 2, "num_heads": 2, "hidden": 32, "window_size": 3, "global_blocks": (1,)}
+    encoder = ImageEncoderConfig(image_size=32, patch_size=4, out_channels=16, **shape)
+    generator = torch.Generator().manual_seed(0)
+    with FakeTensorMode():
+        with torch.device("cuda"):
+            sam = Sam(SamConfig(encoder=encoder, decoder=MaskDecoderConfig(num_heads=2, hidden=32), mask_channels=4))
+        images, target = torch.rand(2, 3, 32, 32, device="cuda"), torch.rand(2, 32, 32, device="cuda") > 0.5
+        points = prompts.first_click(target, generator)
+        labels = torch.ones(2, 1, dtype=torch.long, device="cuda")
+        logits, iou = sam(images, points, labels)
+        outputs = [
+            points,
+            *prompts.corrective_click(logits[:, 0] > 0, target, generator),
+            *sam_loss(logits, iou, target),
+        ]
+        boxes = prompts.jittered_boxes(target, generator)
+        masks = prompts.mask_prompt(target, sam.prompt_encoder.mask_size)
+        use_fused(sam, False)
+        outputs += sam(images, points, labels, boxes, masks, multimask=False)
+        outputs.append(resize_logits(logits, 32, original=(20, 30)))
+        for measure in (metrics.mask_iou, metrics.boundary_iou, metrics.contour_f):
+            outputs.append(measure(logits[:, 0] > 0, target))
         assert all(output.device.type == "cuda" for output in outputs)
