@@ -30,23 +30,32 @@ ATTRIBUTES = {
 }
 """Choices that no caption names, and how one would name them."""
 
+NAMED = {
+    ("table", "base"): {"legs": "a table with legs", "pillar": "a table with a pillar"},
+    ("tree", "kind"): {"leafy": "a tree with fruit", "fir": "a tree with a top"},
+}
+"""Choices that captions do name."""
+
 SHOTS = (1, 2, 4, 8, 16)
 METHODS = ("probe", "tip", "tip_f", "coop")
 
 
-def few_shot(clip: CLIP, *, draws: int = 10, test_toys: int = 100) -> dict[str, Any]:
+def few_shot(clip: CLIP, *, draws: int = 10) -> dict[str, Any]:
     """Telling apart what no caption names, from a few labelled pictures; means over the tasks of `ATTRIBUTES`.
 
     `few_shot_METHOD_K`: share of held-out toys named right from K pictures of each class, mean over `draws` of these;
-    `few_shot_zero`: by the texts alone; `few_shot_chance`: by guessing. Two views of each toy; the interval is over
+    `few_shot_zero`: by the texts alone; `few_shot_chance`: by guessing; `few_shot_probe_all`: the probe, from two
+    pictures of each of 300 toys. `few_shot_named_…`: the same for `NAMED`. Two views of each toy; the interval is over
     the held-out toys. As in the paper, Tip-Adapter's α and β are chosen on the validation split.
     """
-    scores: dict[str, list[Tensor]] = {}
-    for (category, attribute), names in ATTRIBUTES.items():
-        task = Task(clip, category, attribute, names, test_toys=test_toys)
-        for name, values in task.scores(draws).items():
-            scores.setdefault(name, []).append(values)
-    return {f"few_shot_{name}": metric(torch.cat(values)) for name, values in scores.items()}
+    found = {}
+    for prefix, tasks in (("few_shot", ATTRIBUTES), ("few_shot_named", NAMED)):
+        scores: dict[str, list[Tensor]] = {}
+        for (category, attribute), names in tasks.items():
+            for name, values in Task(clip, category, attribute, names).scores(draws).items():
+                scores.setdefault(name, []).append(values)
+        found |= {f"{prefix}_{name}": metric(torch.cat(values)) for name, values in scores.items()}
+    return found
 
 
 class Task:
@@ -56,10 +65,20 @@ class Task:
         clip: whose features.
         category, attribute: of the toys, and which choice is asked about.
         names: its values, and a phrase for each.
-        test_toys: toys of the test split.
+        test_toys, pool_toys, tune_toys: of this category to be tested on, to draw from, and to choose settings by.
     """
 
-    def __init__(self, clip: CLIP, category: str, attribute: str, names: dict[str, str], *, test_toys: int):
+    def __init__(
+        self,
+        clip: CLIP,
+        category: str,
+        attribute: str,
+        names: dict[str, str],
+        *,
+        test_toys: int = 100,
+        pool_toys: int = 300,
+        tune_toys: int = 50,
+    ):
         self.clip, self.names = clip, list(names.values())
         values = list(names)
 
@@ -72,8 +91,8 @@ class Task:
             features = in_parts(clip.encode_images, stacked(data, rows, "rgb")[0])
             return features.unflatten(0, (-1, 2)), torch.tensor(labels)
 
-        self.pool, self.pool_labels = gather("train", 300)
-        self.tune, self.tune_labels = gather("validation", 50)
+        self.pool, self.pool_labels = gather("train", pool_toys)
+        self.tune, self.tune_labels = gather("validation", tune_toys)
         self.test, self.test_labels = gather("test", test_toys)
         self.classes = class_features(clip, toybox_tokenizer(), self.names, ("{}",))
 
@@ -97,6 +116,7 @@ class Task:
         found = {
             "zero": self.right((test @ self.classes.T).argmax(1)),
             "chance": torch.full((len(self.test),), 1 / len(self.names)),
+            "probe_all": self.right(linear_probe(self.pool.flatten(0, 1), self.pool_labels.repeat_interleave(2), test)),
         }
         for k in SHOTS:
             each: dict[str, list[Tensor]] = {method: [] for method in METHODS}
