@@ -96,12 +96,15 @@ class PromptBars:
                 text(name),
                 element(
                     "select",
-                    *(element("option", text(word), value=i, selected=i == chosen) for i, word in enumerate(some)),
+                    *(
+                        element("option", text(word) or "–", value=i, selected=i == chosen)
+                        for i, word in enumerate(some)
+                    ),
                 ),
             )
             for (name, some), chosen in zip(words.items(), start, strict=True)
         ]
-        prompt = " ".join(some[i] for some, i in zip(words.values(), start, strict=True))
+        prompt = " ".join(some[i] for some, i in zip(words.values(), start, strict=True)).strip()
         self._html = element(
             "figure",
             element("style", asset("promptbars.css")),

@@ -17,7 +17,7 @@ for (const figure of document.querySelectorAll(".promptbars:not([data-ready])"))
   };
   const show = () => {
     const chosen = selects.map((select) => Number(select.value));
-    prompt.textContent = chosen.map((word, i) => words[names[i]][word]).join(" ");
+    prompt.textContent = chosen.map((word, i) => words[names[i]][word]).join(" ").trim();
     buttons.forEach((button, i) => {
       const value = cosine(i, chosen), [, bar, number] = button.children;
       bar.style.setProperty("--share", (value * 32767 - low) / (high - low || 1));
@@ -31,7 +31,7 @@ for (const figure of document.querySelectorAll(".promptbars:not([data-ready])"))
       const row = span("row"), bar = span("bar");
       bar.style.setProperty("--share", weight / sum);
       if (word === chosen[vary]) row.dataset.chosen = "";
-      row.append(span("word", words[names[vary]][word]), bar, span("value", `${((100 * weight) / sum).toFixed(0)} %`));
+      row.append(span("word", words[names[vary]][word] || "–"), bar, span("value", `${((100 * weight) / sum).toFixed(0)} %`));
       return row;
     }));
   };
