@@ -26,12 +26,12 @@
 # %% [markdown]
 # # Exercises: CLIP
 #
-# Five questions on the chapter *Words and pictures in one space*, from two lines of code to seven. Allow an hour.
+# Five questions on the chapter *Words and pictures in one space*, from one line of code to four. Allow an hour.
 #
 # - Write your answer in place of the `...`, run the cell, then run the cell with `grader.check` below it. It tells you
 #   what is wrong, starting with the shape. Your score also counts hidden checks: the same questions on other numbers.
 # - Features are rows: `(b, d)`. What is *not* of unit length yet is called raw.
-# - torch is enough.
+# - torch is enough. New tensors go to the device of the arguments (`device=images.device`): hidden checks look.
 # - The checks you can see are in the folder `tests`; read them when a message is not enough.
 # - The functions of `minilib` that would answer a question are withheld while you are scored.
 
@@ -55,6 +55,7 @@ if "google.colab" in sys.modules and not Path("tests").is_dir():
 
 import otter
 import torch
+import torch.nn.functional as F
 
 grader = otter.Notebook(tests_dir="tests")
 
@@ -87,9 +88,6 @@ grader = otter.Notebook(tests_dir="tests")
 
 
 # %%
-import torch.nn.functional as F
-
-
 def contrastive(images, texts, scale):
     """The symmetric contrastive loss.
 
@@ -234,7 +232,7 @@ def contrastive(images, texts, scale):
 # <details><summary>Hint</summary>
 #
 # `(ids == end)` is true at end marks; `argmax` of its integers is the *first* place of the largest value. Then take one
-# token from each row: `tokens[torch.arange(b), places]`.
+# token from each row, by two index tensors of one length: which row, and which place in it.
 #
 # </details>
 
@@ -369,12 +367,13 @@ def pooled(tokens, ids, end):
 # ## Question 3: many prompts, one classifier
 #
 # `features[p, k]` is the raw feature of prompt `p` with the name of class `k`. Write `ensemble`, which makes one
-# feature of unit length for each class: **normalise, take the mean over prompts, normalise again.** The first
-# normalisation makes every prompt count the same, the last makes products with it cosines.
+# feature of unit length for each class: a mean over prompts in which **every prompt counts the same**, however long
+# its raw feature is, and whose products with other features of unit length are **cosines**.
 #
 # <details><summary>Hint</summary>
 #
-# `F.normalize(x, dim=-1)` divides by lengths along the last axis. Over which axis is the mean?
+# `F.normalize(x, dim=-1)` divides by lengths along the last axis. One of the two wishes must be seen to before the
+# mean, one after it: the mean of vectors of unit length is shorter than 1 unless all are the same.
 #
 # </details>
 
@@ -501,14 +500,14 @@ def ensemble(features):
 # %% [markdown]
 # ## Question 4: a classifier without training
 #
-# `images` are raw features, `classes` are features of unit length such as `ensemble` makes them. Write `name`, which
-# returns for each picture the number of the nearest class *and* its probability: the softmax over classes of cosines
-# times `scale`.
+# `images` are raw features, `classes` are features of unit length such as `ensemble` makes them. Write `classify`. For
+# each picture it returns the label, the number of the nearest class, *and* the confidence, its probability: the softmax
+# over classes of cosines times `scale`.
 #
 # <details><summary>Hint</summary>
 #
 # `(b, d) @ (d, k)` is `(b, k)`: a row for each picture, a column for each class. `max(dim=...)` returns values and
-# places at once.
+# places at once, in this order.
 #
 # </details>
 
@@ -517,7 +516,7 @@ def ensemble(features):
 
 
 # %%
-def name(images, classes, scale):
+def classify(images, classes, scale):
     """Names pictures.
 
     Args:
@@ -525,7 +524,7 @@ def name(images, classes, scale):
         classes: of unit length, shape (k, d).
         scale: what cosines are multiplied with, a Python float.
     Returns:
-        Two tensors of shape (b,): numbers of classes (int64) and their probabilities.
+        Labels (int64) and confidence, two tensors of shape (b,).
     """
     # BEGIN SOLUTION
     cosines = F.normalize(images, dim=-1) @ classes.T
@@ -546,7 +545,7 @@ points: 1
 """  # END TEST CONFIG
 
 
-def test_three_pictures_three_classes(name):
+def test_three_pictures_three_classes(classify):
     import torch
 
     from minilib.grading.feedback import compare, parts, run
@@ -554,8 +553,10 @@ def test_three_pictures_three_classes(name):
     images = torch.tensor([[0.5, -0.2], [3.0, 4.0], [2.0, 3.0]])
     classes = torch.tensor([[0.6, 0.8], [1.0, 0.0], [-0.6, 0.8]])
     labels, confidence = parts(
-        run(name, images, classes, 4.0), ["labels", "confidence"], what="name(images, classes, 4.0)"
+        run(classify, images, classes, 4.0), ["labels", "confidence"], what="classify(images, classes, 4.0)"
     )
+    if getattr(labels, "dtype", None) == torch.float32 and getattr(confidence, "dtype", None) == torch.int64:
+        raise AssertionError("The two results are exchanged: first the labels, then the confidence.")
     wrong_labels = {
         "This is the best picture for each class: softmax and argmax over classes, the last axis.": [1, 0, 2],
         "These are the classes that fit least.": [2, 2, 2],
@@ -579,7 +580,7 @@ points: 2
 """  # END TEST CONFIG
 
 
-def test_more_pictures_than_classes(name):
+def test_more_pictures_than_classes(classify):
     import torch
 
     from minilib.grading.feedback import compare, follows_device, parts, run
@@ -587,12 +588,14 @@ def test_more_pictures_than_classes(name):
     generator = torch.Generator().manual_seed(4)
     images, classes = torch.randn(6, 4, generator=generator), torch.randn(3, 4, generator=generator)
     classes = classes / classes.norm(dim=1, keepdim=True)
-    labels, confidence = parts(run(name, images, classes, 9.0), ["labels", "confidence"], what="name of six pictures")
+    labels, confidence = parts(
+        run(classify, images, classes, 9.0), ["labels", "confidence"], what="classify of six pictures"
+    )
     odds = torch.exp(9.0 * images @ classes.T / images.norm(dim=1, keepdim=True))
     best = torch.tensor([max(range(3), key=row.tolist().__getitem__) for row in odds])
     compare(labels, best, what="labels of six pictures")
     compare(confidence, odds.amax(1) / odds.sum(1), what="confidence of six pictures")
-    follows_device(name, images, classes, 9.0, what="name")
+    follows_device(classify, images, classes, 9.0, what="classify")
 
 
 # %% [raw]
@@ -603,45 +606,50 @@ def test_more_pictures_than_classes(name):
 
 
 # %% mutant="argmax over pictures" question="q4" says="the best picture for each class"
-def name(images, classes, scale):
+def classify(images, classes, scale):
     cosines = F.normalize(images, dim=-1) @ classes.T
     confidence, labels = torch.softmax(scale * cosines, dim=0).max(dim=0)
     return labels, confidence
 
 
 # %% mutant="softmax over pictures" question="q4" says="each picture's probabilities must sum to 1"
-def name(images, classes, scale):
+def classify(images, classes, scale):
     cosines = F.normalize(images, dim=-1) @ classes.T
     labels = cosines.argmax(dim=-1)
     return labels, torch.softmax(scale * cosines, dim=0)[torch.arange(len(images)), labels]
 
 
 # %% mutant="divided by the scale" question="q4" says="multiply cosines by it"
-def name(images, classes, scale):
+def classify(images, classes, scale):
     confidence, labels = torch.softmax(F.normalize(images, dim=-1) @ classes.T / scale, dim=-1).max(dim=-1)
     return labels, confidence
 
 
 # %% mutant="no scale" question="q4" says="The scale is missing"
-def name(images, classes, scale):
+def classify(images, classes, scale):
     confidence, labels = torch.softmax(F.normalize(images, dim=-1) @ classes.T, dim=-1).max(dim=-1)
     return labels, confidence
 
 
 # %% mutant="raw pictures" question="q4" says="these are no cosines"
-def name(images, classes, scale):
+def classify(images, classes, scale):
     confidence, labels = torch.softmax(scale * images @ classes.T, dim=-1).max(dim=-1)
     return labels, confidence
 
 
 # %% mutant="cosines for probabilities" question="q4" says="the softmax makes probabilities"
-def name(images, classes, scale):
+def classify(images, classes, scale):
     confidence, labels = (F.normalize(images, dim=-1) @ classes.T).max(dim=-1)
     return labels, confidence
 
 
+# %% mutant="exchanged" question="q4" says="The two results are exchanged"
+def classify(images, classes, scale):
+    return torch.softmax(scale * F.normalize(images, dim=-1) @ classes.T, dim=-1).max(dim=-1)
+
+
 # %% mutant="distance for likeness" question="q4" says="the classes that fit least"
-def name(images, classes, scale):
+def classify(images, classes, scale):
     cosines = F.normalize(images, dim=-1) @ classes.T
     confidence, labels = torch.softmax(-scale * cosines, dim=-1).max(dim=-1)
     return labels, confidence
@@ -731,7 +739,8 @@ def test_two_pictures_three_keys(tip):
     }
     shapes = {(2, 3): "One logit for each class: the keys' likeness goes to their classes by L."}
     right = [[4.6, 4.23583], [1.64644, 6.82245]]
-    got = run(tip, images, classes, keys, labels, 2.0, 3.0, 1.5)
+    hints = {"same dtype": "one_hot makes integers: bring them to the features' type."}
+    got = run(tip, images, classes, keys, labels, 2.0, 3.0, 1.5, hints=hints)
     compare(got, right, what="tip(images, classes, keys, labels, 2.0, 3.0, 1.5)", slips=slips, shapes=shapes)
 
 

@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from minilib.clip.losses import check_unit_length
 from minilib.clip.model import CLIP
 from minilib.clip.tokenizer import Tokenizer
+from minilib.clip.zero_shot import check_same_vocabulary
 from minilib.errors import require
 
 STRENGTHS = tuple(10.0**power for power in range(-3, 4))
@@ -25,8 +27,9 @@ def linear_probe(
 ) -> Int[Tensor, " m"]:
     """Labels of test features by logistic regression (Radford et al. 2021, section 3.2).
 
-    The strength of the regularisation is chosen by cross-validation on the given pictures alone, as far as every class
-    has two of them; with one each there is nothing to choose by, and the middle one is taken.
+    The paper's features of a ViT are those before the projection, `clip.image_tower(images)`. The strength of the
+    regularisation is chosen by cross-validation on the given pictures alone, as far as every class has two of them;
+    with one each there is nothing to choose by, and the middle one is taken.
 
     Args:
         features, labels: of the few pictures.
@@ -66,7 +69,8 @@ class TipAdapter(nn.Module):
         alpha: how much the memory counts.
         beta: how quickly likeness falls off.
     Raises:
-        ValueError: labels that are no classes, features of different widths, or β that is not positive.
+        ValueError: labels that are no classes, features of different widths or not of unit length, or β that is not
+            positive.
     """
 
     def __init__(
@@ -86,6 +90,8 @@ class TipAdapter(nn.Module):
             )
         if len(labels) != len(features) or int(labels.min()) < 0 or int(labels.max()) >= len(classes):
             raise ValueError(f"expected {len(features)} labels in 0..{len(classes) - 1}, got {labels.tolist()}")
+        check_unit_length("pictures", features)
+        check_unit_length("classes", classes)
         if not beta > 0:
             raise ValueError(f"expected beta > 0, got {beta}")
         self.keys = nn.Parameter(features.clone())
@@ -107,11 +113,14 @@ class PromptLearner(nn.Module):
         num_vectors: learned vectors before each name.
         seed: of their first values, normal with deviation 0.02.
     Raises:
-        ValueError: no names, or a name that does not fit behind the vectors.
+        ValueError: no names, a name that does not fit behind the vectors, no vectors, or a tokenizer of another model.
     """
 
     def __init__(self, clip: CLIP, tokenizer: Tokenizer, names: Sequence[str], *, num_vectors: int = 4, seed: int = 0):
         super().__init__()
+        if num_vectors < 1:
+            raise ValueError(f"expected num_vectors >= 1, got {num_vectors}")
+        check_same_vocabulary(clip, tokenizer)
         ids = tokenizer(list(names))
         if int((ids == tokenizer.end).int().argmax(1).max()) + num_vectors >= tokenizer.context_length:
             raise ValueError(
@@ -120,10 +129,10 @@ class PromptLearner(nn.Module):
         self.clip = (clip,)  # not a part: its weights are not this module's to train
         with torch.no_grad():
             words = clip.text_tower.embedding(ids.to(clip.logit_scale.device))
-        self.first, self.rest = nn.Buffer(words[:, :1]), nn.Buffer(words[:, 1 : -num_vectors or None])
-        self.end = nn.Buffer((ids == tokenizer.end).int().argmax(1) + num_vectors)
+        self.first, self.rest = nn.Buffer(words[:, :1]), nn.Buffer(words[:, 1:-num_vectors])
+        self.end = nn.Buffer((ids == tokenizer.end).int().argmax(1).to(words.device) + num_vectors)
         noise = torch.randn(num_vectors, words.shape[-1], generator=torch.Generator().manual_seed(seed))
-        self.vectors = nn.Parameter(0.02 * noise)
+        self.vectors = nn.Parameter(0.02 * noise.to(words))
 
     def class_features(self) -> Float[Tensor, "k d"]:
         """Features of the classes, of unit length."""
@@ -147,16 +156,19 @@ def fit(
 ) -> None:
     """Trains a memory's keys or a prompt's vectors on features of a few labelled pictures, by cross-entropy.
 
+    With AdamW and a half cosine for both; CoOp's authors took SGD.
+
     Raises:
         ValueError: no steps.
     """
     if steps < 1:
         raise ValueError(f"expected steps >= 1, got {steps}")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         loss = F.cross_entropy(model(features), labels)
-        optimizer.zero_grad()
-        loss.backward()
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.grad = gradient  # CLIP's own weights get none
         optimizer.step()
         schedule.step()

@@ -71,12 +71,17 @@ def check_features(images: Tensor, texts: Tensor) -> None:
             f"expected features of pictures and texts of one shape (b, d), got {tuple(images.shape)} and"
             f" {tuple(texts.shape)}"
         )
-    for name, features in (("pictures", images), ("texts", texts)):
-        if features.device.type != "cpu":  # reading a value back would make the device wait
-            continue
-        worst = float((features.detach().float().norm(dim=1) - 1).abs().max())
-        if not worst < 1e-2:
-            raise ValueError(
-                f"expected features of unit length, got {name} whose length is off by {worst:.3g}:"
-                " F.normalize(features, dim=-1)"
-            )
+    check_unit_length("pictures", images)
+    check_unit_length("texts", texts)
+
+
+def check_unit_length(name: str, features: Tensor) -> None:
+    """Raises ValueError for features that are not of unit length; looked at on CPUs only."""
+    if features.device.type != "cpu" or not features.numel():  # elsewhere, looking would make the device wait
+        return
+    worst = float((features.detach().float().norm(dim=-1) - 1).abs().max())
+    if not worst < 1e-2:
+        raise ValueError(
+            f"expected features of unit length, got {name} whose length is off by {worst:.3g}:"
+            " F.normalize(features, dim=-1)"
+        )

@@ -93,10 +93,15 @@ class TextTransformer(nn.Module):
         """The token at the first end mark of each text: the only one that has seen all of it.
 
         Raises:
-            ValueError: a sequence longer than the context.
+            ValueError: a sequence longer than the context, or (looked at on CPUs only) without an end mark.
         """
-        end = (ids == self.config.vocab_size - 1).int().argmax(1)
-        return self.tokens(ids)[torch.arange(len(ids), device=ids.device), end]
+        tokens, ends = self.tokens(ids), ids == self.config.vocab_size - 1
+        if ids.device.type == "cpu" and not bool(ends.any(1).all()):  # elsewhere, looking would make the device wait
+            raise ValueError(
+                f"expected the end mark {self.config.vocab_size - 1} in each text, got none in text number"
+                f" {int((~ends.any(1)).int().argmax())}: are these the numbers of this model's tokenizer?"
+            )
+        return tokens[torch.arange(len(ids), device=ids.device), ends.int().argmax(1)]
 
 
 @dataclass(frozen=True, kw_only=True)

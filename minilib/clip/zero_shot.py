@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from minilib.clip.losses import check_unit_length
 from minilib.clip.model import CLIP
 from minilib.clip.tokenizer import Tokenizer
 
@@ -24,16 +25,30 @@ def class_features(
         names: of the classes.
         prompts: sentences with {} where the name goes.
     Raises:
-        ValueError: no names, no prompts, or a prompt without {}.
+        TypeError: one string in place of several.
+        ValueError: no names, no prompts, a prompt without {}, or a tokenizer of another model.
     """
+    for kind, given in (("names", names), ("prompts", prompts)):
+        if isinstance(given, str):
+            raise TypeError(f"expected {kind} as a list of strings, got one string: {given!r}")
     if not names or not prompts:
         raise ValueError(f"expected names and prompts, got {len(names)} names and {len(prompts)} prompts")
     for prompt in prompts:
         if "{}" not in prompt:
             raise ValueError(f"expected prompts with {{}} where the name goes, got {prompt!r}")
+    check_same_vocabulary(clip, tokenizer)
     device = clip.logit_scale.device
-    each = [clip.encode_texts(tokenizer([p.format(name) for name in names]).to(device)) for p in prompts]
+    each = [clip.encode_texts(tokenizer([p.replace("{}", name) for name in names]).to(device)) for p in prompts]
     return F.normalize(torch.stack(each).mean(0), dim=-1)
+
+
+def check_same_vocabulary(clip: CLIP, tokenizer: Tokenizer) -> None:
+    """Raises ValueError for a tokenizer whose numbers mean nothing to the model."""
+    known = clip.config.text.vocab_size
+    if tokenizer.vocab_size != known:
+        raise ValueError(
+            f"expected the tokenizer of this model, with {known} pieces, got one with {tokenizer.vocab_size}"
+        )
 
 
 def classify(
@@ -45,12 +60,14 @@ def classify(
         images, classes: features of unit length.
         scale: 1/temperature; larger is surer.
     Raises:
-        ValueError: features of different widths, or a scale that is not positive.
+        ValueError: features of different widths or not of unit length, or a scale that is not positive.
     """
     if images.shape[-1] != classes.shape[-1]:
         raise ValueError(
             f"expected features of one width, got {images.shape[-1]} of pictures and {classes.shape[-1]} of classes"
         )
+    check_unit_length("pictures", images)
+    check_unit_length("classes", classes)
     on_cpu = not isinstance(scale, Tensor) or scale.device.type == "cpu"  # reading elsewhere would make the device wait
     if on_cpu and not float(scale) > 0:
         raise ValueError(f"expected scale > 0, got {float(scale)}")
@@ -67,8 +84,12 @@ def recalled(
         k: how many answers are looked at.
         same: which answers are as right as the own one, such as equal captions; by default only the own one is.
     Raises:
-        ValueError: k outside 1..n.
+        ValueError: queries and answers of different shapes or not of unit length, or k outside 1..n.
     """
+    if queries.shape != answers.shape:
+        raise ValueError(f"expected one answer for each query, got {tuple(queries.shape)} and {tuple(answers.shape)}")
+    check_unit_length("queries", queries)
+    check_unit_length("answers", answers)
     if not 1 <= k <= len(answers):
         raise ValueError(f"expected k in 1..{len(answers)}, got {k}")
     nearest = (queries @ answers.T).topk(k, dim=1).indices
@@ -82,8 +103,10 @@ def calibration_error(
     """How far confidence is from accuracy, over bins of it (expected calibration error; Guo et al. 2017, eq. 3).
 
     Raises:
-        ValueError: no bins.
+        ValueError: no bins, or not one label for each row of probabilities.
     """
+    if len(labels) != len(probabilities) or not len(labels):
+        raise ValueError(f"expected one label for each of {len(probabilities)} rows, got {len(labels)}")
     if bins < 1:
         raise ValueError(f"expected bins >= 1, got {bins}")
     confidence, answer = probabilities.max(1)

@@ -11,8 +11,17 @@ from minilib.clip.model import CLIP
 from minilib.clip.zero_shot import class_features
 from minilib.evaluate.clip_toys import CATEGORY_NAMES, PROMPTS, Images, Toys, encode, encode_texts
 from minilib.evaluate.common import metric, stacked
-from minilib.recipes.clip_toybox import BESIDE, NUMBERS, QUARTERS, Words, arranged, toybox_tokenizer
+from minilib.recipes.clip_toybox import (
+    BESIDE,
+    NUMBERS,
+    QUARTERS,
+    Words,
+    arranged,
+    is_held_out,
+    toybox_tokenizer,
+)
 from minilib.recipes.vit_toybox import draw_placement, place
+from minilib.toybox.catalog import Toy
 from minilib.toybox.datasets import ToyViews
 
 BACKGROUNDS: dict[str, Callable[[int, torch.Generator], Images]] = {
@@ -45,6 +54,10 @@ def from_above(count: int) -> tuple[Images, Int[Tensor, " n"]]:
     return rgb, labels
 
 
+SIDES = ("the front", "its left", "behind", "its right")
+OPPOSITE = {"its left": "its right", "its right": "its left"}
+
+
 def shifted(clip: CLIP, toys: Toys, *, count: int) -> dict[str, Any]:
     """The category among 20, one view of each toy with a combination as in training, where pictures are unlike it.
 
@@ -68,90 +81,84 @@ def preferred(clip: CLIP, images: Images, right: Sequence[str], wrong: Sequence[
     return (features * texts).sum(1) > torch.einsum("nd,nkd->nk", features, others).amax(1)
 
 
-def pairs(toys: Toys, *, count: int) -> tuple[Images, list[tuple[Words, Words]]]:
-    """Two toys beside each other, of different categories and colours, and their words, left first."""
-    images, words = [], []
-    data = toys.data
-    for i in range(len(toys.toys) - 1):
-        j = (i + 7) % len(toys.toys)
+def pairs(toys: Toys) -> tuple[Images, list[tuple[Words, Words]]]:
+    """Two toys beside each other and their words, left first; each toy in one picture at most.
+
+    Categories and colours differ, and training has seen each category with each of the two colours: else the wrong text
+    might be known by what is held out.
+    """
+    images, words, half = [], [], len(toys.toys) // 2
+    others = (half + torch.randperm(half, generator=torch.Generator().manual_seed(0))).tolist()
+    for i, j in enumerate(others):
         left, right = Words.of(toys.toys[i]), Words.of(toys.toys[j])
-        if left.color == right.color or left.category == right.category:
+        crossed = [(one.category, other.color) for one in (left, right) for other in (left, right)]
+        if left.color == right.color or left.category == right.category or any(is_held_out(*one) for one in crossed):
             continue
-        items = [data[8 * k + i % 8] for k in (i, j)]
+        items = [toys.data[8 * k + i % 8] for k in (i, j)]
         images.append(arranged([(item["rgb"], item["alpha"]) for item in items], BESIDE)[0])
         words.append((left, right))
-        if len(images) == count:
-            break
     return torch.stack(images), words
 
 
-def crowds(toys: Toys, *, count: int, seed: int = 0) -> tuple[Images, list[int]]:
-    """Two, three or four views of a toy in one picture, and how many."""
+def crowds(toys: Toys, rows: Sequence[int], *, seed: int = 0) -> tuple[Images, list[int]]:
+    """Two, three or four views of each of some toys in one picture, and how many."""
     generator = torch.Generator().manual_seed(seed)
-    numbers = [2 + i % 3 for i in range(count)]
+    numbers = [2 + i % 3 for i in range(len(rows))]
     images = []
-    for i, number in enumerate(numbers):
+    for row, number in zip(rows, numbers, strict=True):
         places = [QUARTERS[k] for k in torch.randperm(4, generator=generator)[:number].tolist()]
-        items = [toys.data[8 * i + k] for k in range(number)]
+        items = [toys.data[8 * row + k] for k in range(number)]
         images.append(arranged([(item["rgb"], item["alpha"]) for item in items], places)[0])
     return torch.stack(images), numbers
 
 
-def failures(clip: CLIP, toys: Toys, *, count: int) -> dict[str, Any]:
-    """What it was told in captions and may still not know; the right text against wrong ones of the same words.
+def failures(clip: CLIP, toys: Toys) -> dict[str, Any]:
+    """What it was told in captions and may still not know, of toys with combinations as in training.
 
-    `binding_toys`: two toys, "a red mug and a blue car" against "a blue mug and a red car" (chance 50 %);
-    `binding_parts`: one toy, "a red mug with a blue handle" against the colours exchanged; `left_right`: "a mug left of
-    a car" against "right of"; `order`: against "a car left of a mug"; `counting`: two, three or four (chance 33 %);
-    `side`: seen from where, of four (chance 25 %); `left_or_right_side`: its left against its right, where it is one.
+    The right text against wrong ones of the same words: `binding_toys`, "a red mug and a blue car" against "a blue mug
+    and a red car"; `binding_parts`, "a red mug with a blue handle" against the colours exchanged; `order`, "a mug left
+    of a car" against "a car left of a mug" (chance 50 % each). Against texts with another word: `left_right`, "left of"
+    against "right of"; `left_or_right_side`, seen from its left against its right, where it is one (50 %); `counting`,
+    two, three or four (33 %); `side`, seen from where, of four (25 %).
     """
-    images, words = pairs(toys, count=count)
-
-    def swapped(one: Words, other: Words) -> str:
-        return f"{one._replace(color=other.color).phrase()} and {other._replace(color=one.color).phrase()}"
-
-    found = {
-        "binding_toys": preferred(
-            clip,
-            images,
-            [f"{one.phrase()} and {other.phrase()}" for one, other in words],
-            [[swapped(one, other)] for one, other in words],
-        )
-    }
+    images, words = pairs(toys)
+    right = [f"{one.phrase()} and {other.phrase()}" for one, other in words]
+    exchanged = [(one._replace(color=other.color), other._replace(color=one.color)) for one, other in words]
+    wrong = [[f"{one.phrase()} and {other.phrase()}"] for one, other in exchanged]
+    found = {"binding_toys": preferred(clip, images, right, wrong)}
     plain = [(one.phrase(color=False), other.phrase(color=False)) for one, other in words]
     right = [f"{one} left of {other}" for one, other in plain]
     found["left_right"] = preferred(clip, images, right, [[f"{one} right of {other}"] for one, other in plain])
     found["order"] = preferred(clip, images, right, [[f"{other} left of {one}"] for one, other in plain])
 
-    singles, whole, parts = [], [], []
-    for i, toy in enumerate(toys.toys[:count]):
-        words_of = Words.of(toy)
-        detail = toy.detail.replace("an ", "a ").replace(toy.accent, toy.color).replace("a orange", "an orange")
-        singles.append(toys.images[i, i % 8])
-        whole.append(words_of.phrase(detail=True))
-        parts.append([words_of._replace(color=toy.accent, detail=detail).phrase(detail=True)])
-    found["binding_parts"] = preferred(clip, torch.stack(singles), whole, parts)
-
-    images, numbers = crowds(toys, count=count)
-    texts = [
-        {number: f"{NUMBERS[number]} {toy.color} {toy.category}s" for number in NUMBERS} for toy in toys.toys[:count]
+    rows = torch.where(toys.seen)[0].tolist()
+    some, views = [toys.toys[row] for row in rows], [row % 8 for row in rows]
+    singles = torch.stack([toys.images[row, view] for row, view in zip(rows, views, strict=True)])
+    phrases = [Words.of(toy) for toy in some]
+    wrong = [
+        [words._replace(color=toy.accent, detail=recolored(toy)).phrase(detail=True)]
+        for toy, words in zip(some, phrases, strict=True)
     ]
-    right = [some[number] for some, number in zip(texts, numbers, strict=True)]
-    wrong = [[some[k] for k in NUMBERS if k != number] for some, number in zip(texts, numbers, strict=True)]
-    found["counting"] = preferred(clip, images, right, wrong)
+    found["binding_parts"] = preferred(clip, singles, [words.phrase(detail=True) for words in phrases], wrong)
 
-    sides = [toys.sides[i][i % 8] for i in range(count)]
-    phrases = [Words.of(toy) for toy in toys.toys[:count]]
-    options = ("the front", "its left", "behind", "its right")
-    right = [words_of.phrase(side=side) for words_of, side in zip(phrases, sides, strict=True)]
-    wrong = [[w.phrase(side=o) for o in options if o != side] for w, side in zip(phrases, sides, strict=True)]
-    found["side"] = preferred(clip, torch.stack(singles), right, wrong)
-    lateral = [i for i, side in enumerate(sides) if side.startswith("its")]
-    other = {"its left": "its right", "its right": "its left"}
-    found["left_or_right_side"] = preferred(
-        clip,
-        torch.stack([singles[i] for i in lateral]),
-        [right[i] for i in lateral],
-        [[phrases[i].phrase(side=other[sides[i]])] for i in lateral],
-    )
+    crowd, numbers = crowds(toys, rows)
+    texts = [{number: f"{NUMBERS[number]} {toy.color} {toy.category}s" for number in NUMBERS} for toy in some]
+    right = [options[number] for options, number in zip(texts, numbers, strict=True)]
+    wrong = [[o[k] for k in NUMBERS if k != number] for o, number in zip(texts, numbers, strict=True)]
+    found["counting"] = preferred(clip, crowd, right, wrong)
+
+    sides = [toys.sides[row][view] for row, view in zip(rows, views, strict=True)]
+    right = [words.phrase(side=side) for words, side in zip(phrases, sides, strict=True)]
+    wrong = [[w.phrase(side=o) for o in SIDES if o != side] for w, side in zip(phrases, sides, strict=True)]
+    found["side"] = preferred(clip, singles, right, wrong)
+    lateral = [i for i, side in enumerate(sides) if side in OPPOSITE]
+    wrong = [[phrases[i].phrase(side=OPPOSITE[sides[i]])] for i in lateral]
+    found["left_or_right_side"] = preferred(clip, singles[lateral], [right[i] for i in lateral], wrong)
     return {name: metric(values.float()) for name, values in found.items()}
+
+
+def recolored(toy: Toy) -> str:
+    """A toy's named part, in the toy's main colour."""
+    part = toy.detail.split(toy.accent)[1].strip()
+    article = "" if toy.detail.startswith(toy.accent) else ("an " if toy.color[0] in "aeiou" else "a ")
+    return f"{article}{toy.color} {part}"

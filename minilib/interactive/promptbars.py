@@ -26,7 +26,8 @@ class PromptBars:
         images: the pictures, float (3, h, w) in [-1, 1] or bytes (h, w, 3).
         cosines: of pictures and prompts, in [-1, 1]: shape (pictures, words in the first place, in the second, …).
         words: name of each place → the words that may stand there; a prompt is one of each, in order, with spaces.
-        alt: what the pictures show, in a few words.
+        alts: what each picture shows, in a few words.
+        alt: what all of them show.
         scale: what cosines are multiplied with before the softmax over words, 1/temperature.
         start: the first words, by number; by default the first of each place.
         vary: the place whose words are compared at first; by default the last.
@@ -37,7 +38,8 @@ class PromptBars:
     Raises:
         TypeError: an image that is neither a tensor nor an array.
         ValueError: cosines of another shape or range, no pictures, a place without words, a start or place that does
-            not exist, an empty `alt`, a scale that is not positive or a size below 1.
+            not exist, another number of `alts` than pictures, an empty alt text, a scale that is not positive or a size
+            below 1.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class PromptBars:
         cosines: Float[Tensor, "n ..."],
         words: Mapping[str, Sequence[str]],
         *,
+        alts: Sequence[str],
         alt: str,
         scale: float,
         start: Sequence[int] = (),
@@ -69,26 +72,29 @@ class PromptBars:
             raise ValueError(f"expected a start below {shape[1:]}, one number for each place, got {tuple(start)}")
         if vary not in words:
             raise ValueError(f"expected vary to be one of {list(words)}, got {vary!r}")
-        if not alt.strip():
-            raise ValueError("expected an alt text that says what the pictures show, got an empty one")
+        if len(alts) != shape[0]:
+            raise ValueError(f"expected an alt text for each of {shape[0]} pictures, got {len(alts)}")
+        if not alt.strip() or not all(one.strip() for one in alts):
+            raise ValueError("expected alt texts that say what the pictures show, got an empty one")
         if not scale > 0 or size < 1:
             raise ValueError(f"expected scale > 0 and size >= 1, got {scale} and {size}")
         self._summary = f"{shape[0]} pictures, {int(np.prod(shape[1:]))} prompts"
 
         values = (cosines.detach().cpu().double().clamp(-1, 1) * LEVELS).round().to(torch.int16)
         first = [float(one[tuple(start)]) / LEVELS for one in values]
-        low, high = float(values.min()) / LEVELS, float(values.max()) / LEVELS
+        high = max(float(values.max()) / LEVELS, 1e-9)
         buttons = [
             element(
                 "button",
                 element("span", class_="promptbars-picture", style=_background(image, f"image {i}")),
-                element("span", class_="promptbars-bar", style=f"--share: {(value - low) / max(high - low, 1e-9):.3f}"),
+                element("span", class_="promptbars-bar", style=f"--share: {max(value, 0.0) / high:.3f}"),
                 element("span", f"{value:.2f}", class_="promptbars-value"),
                 type="button",
                 aria_pressed="true" if i == int(np.argmax(first)) else "false",
-                aria_label=f"picture {i + 1}",
+                aria_label=f"{one}: cosine {value:.2f}",
+                data_alt=one,
             )
-            for i, (image, value) in enumerate(zip(images, first, strict=True))
+            for i, (image, one, value) in enumerate(zip(images, alts, first, strict=True))
         ]
         choices = [
             element(
@@ -111,7 +117,8 @@ class PromptBars:
             element("div", *choices, class_="promptbars-words"),
             element("output", text(prompt), class_="promptbars-prompt", aria_live="polite"),
             element("div", *buttons, class_="promptbars-pictures"),
-            element("div", class_="promptbars-others"),
+            element("p", class_="promptbars-about", aria_live="polite"),
+            element("div", class_="promptbars-others", role="list"),
             element("figcaption", text(caption)) if caption else "",
             element("script", asset("promptbars.js")),
             class_="promptbars",

@@ -64,6 +64,9 @@ UNUSED = ("attn_mask", "input_resolution", "context_length", "vocab_size")
 
 OPENAI_MERGES = 49152 - 256 - 2
 
+SIGLIP_CONTEXT = 64
+"""Tokens of a text, padding included."""
+
 
 def clip_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> CLIP:
     """A `CLIP` with the weights of a transformers `CLIPModel`: `clip_from_transformers(m.config.to_dict(), ...)`.
@@ -110,15 +113,19 @@ def clip_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor
     return clip.eval()
 
 
-def clip_from_openai(state: Mapping[str, Tensor], *, head_width: int = 64, quick_gelu: bool = True) -> CLIP:
+def clip_from_openai(
+    state: Mapping[str, Tensor], *, image_head_width: int = 64, text_head_width: int = 64, quick_gelu: bool = True
+) -> CLIP:
     """A `CLIP` with the weights of OpenAI's or open_clip's ViT models, whose sizes are read off the weights.
 
     Args:
         state: of the model.
-        head_width: of one head of attention; the weights do not say.
+        image_head_width, text_head_width: of one head of attention; the weights do not say. 64 is right for OpenAI's
+            models and the B and L of open_clip; its H, g and bigG have 80, 88 and 104 in the picture's tower.
         quick_gelu: whether it was trained with QuickGELU (OpenAI's were; most of open_clip's were not).
     Raises:
-        ValueError: weights that are no CLIP with a ViT, or that do not fit; lists the names.
+        ValueError: weights that are no CLIP with a ViT, or that do not fit (lists the names), or heads that do
+            not divide a width.
     """
     state = {name: value.float() for name, value in state.items() if name not in UNUSED}
     if "visual.conv1.weight" not in state or "token_embedding.weight" not in state:
@@ -126,6 +133,11 @@ def clip_from_openai(state: Mapping[str, Tensor], *, head_width: int = 64, quick
     kernel, embedding = state["visual.conv1.weight"], state["token_embedding.weight"]
     patch, side = kernel.shape[-1], round((len(state["visual.positional_embedding"]) - 1) ** 0.5)
     activation = "quick_gelu" if quick_gelu else "gelu"
+
+    def heads(width: int, head_width: int) -> int:
+        if head_width < 1 or width % head_width:
+            raise ValueError(f"expected heads whose width divides {width}, got {head_width}")
+        return width // head_width
 
     def depth(prefix: str) -> int:
         return len({name.split(".resblocks.")[1].split(".")[0] for name in state if name.startswith(prefix)})
@@ -137,7 +149,7 @@ def clip_from_openai(state: Mapping[str, Tensor], *, head_width: int = 64, quick
                 patch_size=patch,
                 width=len(kernel),
                 depth=depth("visual.transformer.resblocks."),
-                num_heads=len(kernel) // head_width,
+                num_heads=heads(len(kernel), image_head_width),
                 hidden=len(state["visual.transformer.resblocks.0.mlp.c_fc.weight"]),
                 num_classes=0,
                 norm_eps=1e-5,
@@ -150,7 +162,7 @@ def clip_from_openai(state: Mapping[str, Tensor], *, head_width: int = 64, quick
                 context_length=len(state["positional_embedding"]),
                 width=embedding.shape[1],
                 depth=depth("transformer.resblocks."),
-                num_heads=embedding.shape[1] // head_width,
+                num_heads=heads(embedding.shape[1], text_head_width),
                 hidden=len(state["transformer.resblocks.0.mlp.c_fc.weight"]),
                 activation=activation,
             ),
@@ -179,7 +191,7 @@ def openai_tokenizer() -> Tokenizer:
         return tokenizer_of_merges(file.read())
 
 
-def tokenizer_of_merges(text: str) -> Tokenizer:
+def tokenizer_of_merges(text: str, *, context_length: int = 77) -> Tokenizer:
     """The tokenizer of a merges.txt of OpenAI's CLIP: after a heading, a pair of pieces on each line.
 
     Raises:
@@ -187,7 +199,8 @@ def tokenizer_of_merges(text: str) -> Tokenizer:
     """
     require("ftfy", extra="pretrained")
     lines = text.splitlines()[1 : OPENAI_MERGES + 1]
-    return Tokenizer([(first, second) for first, second in map(str.split, filter(None, lines))], clean=repaired)
+    merges = [(first, second) for first, second in map(str.split, filter(None, lines))]
+    return Tokenizer(merges, context_length=context_length, clean=repaired)
 
 
 def load_clip(source: str) -> tuple[CLIP, Callable[[Sequence[np.ndarray]], Tensor], Tokenizer]:
@@ -209,7 +222,8 @@ def load_clip(source: str) -> tuple[CLIP, Callable[[Sequence[np.ndarray]], Tenso
     if config.model_type != "clip":
         raise ValueError(f"expected a model of type clip, got {config.model_type!r}")
     merges = transformers.utils.cached_file(source, "merges.txt")
-    tokenizer = tokenizer_of_merges(Path(merges).read_text(encoding="utf-8"))
+    length = config.text_config.max_position_embeddings
+    tokenizer = tokenizer_of_merges(Path(merges).read_text(encoding="utf-8"), context_length=length)
     if tokenizer.vocab_size != config.text_config.vocab_size:
         raise ValueError(
             f"expected a vocabulary of {config.text_config.vocab_size} pieces, as in config.json,"
@@ -227,8 +241,8 @@ def load_siglip(source: str) -> Callable[[Sequence[np.ndarray], Sequence[str]], 
     Args:
         source: its name on the hub, or a folder of the same layout.
     Returns:
-        A function from photographs, bytes (h, w, 3), and texts to the probability that each text fits each photograph,
-        by the sigmoid: they need not sum to 1.
+        A function from photographs, bytes (h, w, 3), and texts, in lower case as these models were trained, to the
+        probability that each text fits each photograph, by the sigmoid: they need not sum to 1.
     Raises:
         OSError: no such folder, or no such name, or no network, or a file is missing.
         ValueError: another type of model.
@@ -243,9 +257,14 @@ def load_siglip(source: str) -> Callable[[Sequence[np.ndarray], Sequence[str]], 
 
     @torch.no_grad()
     def probabilities(photographs: Sequence[np.ndarray], texts: Sequence[str]) -> Float[Tensor, "b k"]:
-        # These models were trained on texts of 64 pieces and have learned what padding means: it is not masked.
+        texts = [text.lower() for text in texts]
+        for text in texts:
+            length = len(processor.tokenizer(text)["input_ids"])
+            if length > SIGLIP_CONTEXT:
+                raise ValueError(f"expected at most {SIGLIP_CONTEXT} tokens, got {length}: {text[:60]!r}…")
+        # These models were trained on texts of this length and have learned what padding means: it is not masked.
         given = processor(
-            images=list(photographs), text=list(texts), padding="max_length", max_length=64, return_tensors="pt"
+            images=list(photographs), text=texts, padding="max_length", max_length=SIGLIP_CONTEXT, return_tensors="pt"
         )
         given.pop("attention_mask", None)
         return torch.sigmoid(model(**given).logits_per_image)

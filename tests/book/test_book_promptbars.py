@@ -16,7 +16,12 @@ COSINES = torch.tensor(
 
 
 def bars(**changes) -> PromptBars:
-    options = {"images": [torch.zeros(3, 4, 4), torch.ones(3, 4, 4)], "cosines": COSINES, "words": WORDS}
+    options = {
+        "images": [torch.zeros(3, 4, 4), torch.ones(3, 4, 4)],
+        "cosines": COSINES,
+        "words": WORDS,
+        "alts": ["A mug", "A car"],
+    }
     return PromptBars(**{**options, "alt": "Two toys", "scale": 10.0, "start": (1, 0), **changes})
 
 
@@ -38,9 +43,9 @@ def test_repr_says_what_it_weighs():
 
 
 @pytest.fixture
-def page(tmp_path, open_page):
+def page(tmp_path, open_page, request):
     """A page with nothing but the figure; options are Playwright's."""
-    html = bars()._repr_html_()
+    html = bars(**getattr(request, "param", {}))._repr_html_()
     (tmp_path / "index.html").write_text(f"<!doctype html><title>bars</title><body>{html}</body>", encoding="utf-8")
     with Server(tmp_path) as address:
         yield lambda **options: open_page(f"{address}/index.html", **options).page
@@ -66,6 +71,8 @@ def test_a_word_is_chosen(page):
     opened.select_option("select >> nth=0", "2")
     prompt, numbers, rows = state(opened)
     assert (prompt, numbers) == ("a blue mug", ["-0.20", "0.30"])
+    names = opened.eval_on_selector_all("button", "all => all.map(one => one.getAttribute('aria-label'))")
+    assert names == ["A mug: cosine -0.20", "A car: cosine 0.30"]
     assert rows == ["a 2 %", "a red 98 %", "a blue 0 %"]  # the first picture, over colours now
 
 
@@ -75,6 +82,7 @@ def test_a_picture_is_chosen_with_the_keyboard(page):
     opened.keyboard.press("Enter")
     assert opened.get_attribute("button >> nth=1", "aria-pressed") == "true"
     assert opened.get_attribute("button >> nth=0", "aria-pressed") == "false"
+    assert opened.text_content(".promptbars-about") == "A car, with each thing in the prompt:"
     assert state(opened)[2] == ["mug 27 %", "car 73 %"]
 
 
@@ -83,7 +91,7 @@ def test_bars_are_as_long_as_their_numbers(page):
     shares = opened.eval_on_selector_all(
         "button .promptbars-bar", "all => all.map(one => Number(one.style.getPropertyValue('--share')))"
     )
-    assert shares == pytest.approx([0.8 / 1.2, 0.3 / 1.2], abs=1e-3)
+    assert shares == pytest.approx([0.5 / 0.9, 0.0], abs=1e-3)
 
 
 def test_the_first_prompt_is_there_without_scripts(page):
@@ -92,6 +100,18 @@ def test_the_first_prompt_is_there_without_scripts(page):
     assert "a red mug" in html and "0.50" in html
 
 
+MANY = {
+    "images": [torch.zeros(3, 4, 4)] * 10,
+    "cosines": torch.zeros(10, 3, 2),
+    "alts": ["A toy"] * 10,
+    "words": {
+        "colour": ["a", "a rather long word for a colour", "a blue"],
+        "thing": ["a very long word for a thing", "car"],
+    },
+}
+
+
+@pytest.mark.parametrize("page", [MANY], indirect=True)
 def test_fits_a_telephone(page):
     opened = page(viewport={"width": 390, "height": 800})
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390

@@ -34,6 +34,10 @@ clip = CLIP(CLIPConfig(image=image, text=text, embed_dim=6))
         (lambda: CLIPConfig(image=ViTConfig()), "a ViT without classes, got num_classes = 1000"),
         (lambda: clip.encode_texts(torch.zeros(1, 9, dtype=torch.long)), "at most 8 tokens, got 9"),
         (lambda: clip.encode_images(torch.rand(1, 3, 9, 8)), "patch_size = 4"),
+        (
+            lambda: clip.encode_texts(torch.zeros(1, 8, dtype=torch.long)),
+            "the end mark 513 in each text, got none in .* 0",
+        ),
         (lambda: contrastive_loss(unit[:1], unit[:1], one), "at least 2 pairs"),
         (lambda: contrastive_loss(unit, unit[:, :5], one), r"one shape \(b, d\), got \(4, 6\) and \(4, 5\)"),
         (lambda: contrastive_loss(unit, 2 * unit, one), "unit length, got texts whose length is off by 1"),
@@ -45,7 +49,13 @@ clip = CLIP(CLIPConfig(image=image, text=text, embed_dim=6))
         (lambda: class_features(clip, tokenizer, [], ["{}"]), "got 0 names and 1 prompts"),
         (lambda: class_features(clip, tokenizer, ["a"], ["mug"]), "where the name goes, got 'mug'"),
         (lambda: classify(unit, unit[:, :5], 1.0), "one width, got 6 of pictures and 5 of classes"),
+        (lambda: class_features(clip, Tokenizer([("a", "b")]), ["a"]), "with 514 pieces, got one with 515"),
         (lambda: classify(unit, unit, 0.0), "scale > 0, got 0.0"),
+        (lambda: classify(3 * unit, unit, 1.0), "unit length, got pictures whose length is off by 2"),
+        (lambda: classify(unit, unit / 2, 1.0), "unit length, got classes whose length is off by 0.5"),
+        (lambda: recalled(unit, 2 * unit, 1), "unit length, got answers whose length is off by 1"),
+        (lambda: recalled(unit, unit[:2], 1), r"one answer for each query, got \(4, 6\) and \(2, 6\)"),
+        (lambda: calibration_error(unit, labels[:1]), "one label for each of 4 rows, got 1"),
         (lambda: recalled(unit, unit, 5), r"k in 1\.\.4, got 5"),
         (lambda: calibration_error(unit, labels, bins=0), "bins >= 1, got 0"),
         (lambda: linear_probe(unit, labels[:3], unit), "a label for each of 4 features, got 3"),
@@ -53,7 +63,10 @@ clip = CLIP(CLIPConfig(image=image, text=text, embed_dim=6))
         (lambda: TipAdapter(unit, labels, unit[:2, :5]), "got 6 of pictures and 5 of classes"),
         (lambda: TipAdapter(unit, labels + 1, unit[:2]), r"4 labels in 0\.\.1, got \[1, 2, 1, 2\]"),
         (lambda: TipAdapter(unit, labels, unit[:2], beta=0.0), "beta > 0, got 0.0"),
+        (lambda: TipAdapter(2 * unit, labels, unit[:2]), "unit length, got pictures whose length is off by 1"),
         (lambda: PromptLearner(clip, tokenizer, ["mug"], num_vectors=4), "behind 4 vectors into 8 tokens"),
+        (lambda: PromptLearner(clip, tokenizer, ["mug"], num_vectors=0), "num_vectors >= 1, got 0"),
+        (lambda: PromptLearner(clip, Tokenizer([("a", "b")]), ["mug"]), "with 514 pieces, got one with 515"),
         (lambda: fit(TipAdapter(unit, labels, unit[:2]), unit, labels, steps=0), "steps >= 1, got 0"),
         (lambda: clip_from_transformers({"model_type": "vit"}, {}), "type clip, got 'vit'"),
         (lambda: clip_from_openai({"visual.layer1.0.conv1.weight": unit}), "a CLIP with a ViT, got visual.layer1"),
@@ -62,3 +75,13 @@ clip = CLIP(CLIPConfig(image=image, text=text, embed_dim=6))
 def test_value_errors(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize(("names", "prompts"), [("mug", ["{}"]), (["mug"], "a {}")])
+def test_one_string_is_not_several(names, prompts):
+    with pytest.raises(TypeError, match="as a list of strings, got one string: "):
+        class_features(clip, tokenizer, names, prompts)
+
+
+def test_any_character_can_be_told():
+    assert tokenizer.decode(Tokenizer([], context_length=20)("🦆 é")[0].tolist()) == "🦆 é"

@@ -134,12 +134,13 @@ def test_hovermaps_refuse_what_are_no_maps():
         ({"cosines": torch.full((1, 2), torch.nan)}, r"cosines in \[-1, 1\], got nan to nan"),
         ({"start": (2,)}, r"a start below \(2,\), one number for each place, got \(2,\)"),
         ({"vary": "colour"}, "vary to be one of .'thing'., got 'colour'"),
-        ({"alt": " "}, "an alt text that says what the pictures show"),
+        ({"alt": " "}, "alt texts that say what the pictures show"),
+        ({"alts": []}, "an alt text for each of 1 pictures, got 0"),
         ({"scale": 0.0}, "scale > 0 and size >= 1, got 0.0 and 72"),
     ],
 )
 def test_promptbars_name_what_they_cannot_show(changes, message):
-    options = {"images": [FRAME], "cosines": torch.zeros(1, 2), "words": {"thing": ["mug", "car"]}}
+    options = {"images": [FRAME], "cosines": torch.zeros(1, 2), "words": {"thing": ["mug", "car"]}, "alts": ["A mug"]}
     with pytest.raises(ValueError, match=message):
         PromptBars(**{**options, "alt": "toys", "scale": 1.0, **changes})
 

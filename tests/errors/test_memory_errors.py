@@ -1,5 +1,7 @@
 """Bad input to SAM 2 gets one clear line. Run without shape checks, as users do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -26,7 +28,7 @@ mask = torch.zeros(32, 32, dtype=torch.bool)
 mask[2:5, 2:5] = True
 attention = MemoryAttention(width=16, channels=8, depth=1, num_heads=1, hidden=16)
 tokens = torch.zeros(1, 4, 16)
-nothing = {"memory_encoder": MemoryEncoder(width=16, channels=8, stride=4, depth=1, hidden=8, layer_scale=0.1)}
+memory_encoder = MemoryEncoder(width=16, channels=8, stride=4, depth=1, hidden=8, layer_scale=0.1)
 
 
 def opened(some=frames, **options):
@@ -91,8 +93,9 @@ def clicked():
         (lambda: MemoryConfig(channels=0), "channels >= 1, got 0"),
         (lambda: VideoMemory(memory, width=20, stride=4), "divide the width of the image embedding, got 8 and 20"),
         (lambda: MaskDownsampler(8, 12), "a power of 2 pixels, got 12"),
+        (lambda: Sam2Config(encoder=replace(encoder, patch_size=2)), "4 pixels or a higher power of 2, got 2"),
         (
-            lambda: nothing["memory_encoder"](torch.zeros(1, 16, 8, 8), torch.zeros(1, 16, 16)),
+            lambda: memory_encoder(torch.zeros(1, 16, 8, 8), torch.zeros(1, 16, 16)),
             r"masks of shape \(1, 32, 32\), got \(1, 16, 16\)",
         ),
         (lambda: attention(tokens[:, :3], tokens[..., :8], tokens[0, :, :8]), "got 3 tokens and 4 of memories"),
@@ -116,9 +119,11 @@ def test_value_errors(call, words):
     [
         (lambda: opened(frames.to(torch.uint8)), "got torch.uint8; from_uint8 converts bytes"),
         (lambda: opened([frames[0].numpy()]), "frames that are tensors, got frame 0 of type ndarray"),
-        (lambda: opened().add_mask(0, mask.float()), "a bool mask, got torch.float32"),
+        (lambda: opened().add_mask(0, mask.float()), "a mask that is a bool tensor, got torch.float32"),
+        (lambda: opened().add_mask(0, mask.numpy()), "a mask that is a bool tensor, got ndarray"),
+        (lambda: opened().add_click(0.5, 1, 1), r"the number of a frame, got 0\.5"),
         (lambda: sam2(frames[None].to(torch.uint8), {0: click}), "got torch.uint8; from_uint8 converts bytes"),
-        (lambda: sam2(frames[None], {0: Prompt(mask=mask[None].float())}), "a bool mask, got torch.float32"),
+        (lambda: sam2(frames[None], {0: Prompt(mask=mask[None].float())}), "bool tensor, got torch.float32"),
         (lambda: sam2(frames[None], {0: click._replace(labels=one.float())}), "integer labels, got torch.float32"),
     ],
 )

@@ -144,7 +144,7 @@ def test_probabilities_sharpen_with_the_scale():
 
 def test_recall_by_hand():
     queries = torch.eye(3)
-    answers = torch.tensor([[1.0, 0, 0], [0.9, 0.5, 0], [0, 0.8, 0.1]])
+    answers = F.normalize(torch.tensor([[1.0, 0, 0], [0.9, 0.5, 0], [0, 0.8, 0.1]]), dim=1)
     assert recalled(queries, answers, 1).tolist() == [1.0, 0.0, 1.0]
     assert recalled(queries, answers, 2).tolist() == [1.0, 1.0, 1.0]
     same = torch.eye(3, dtype=torch.bool)
