@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from minilib.metrics import bootstrap_interval
@@ -17,9 +17,9 @@ def metric(values: Float[Tensor, " n"]) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def in_parts(function: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"], size: int = 500) -> Tensor:
-    """What a function says about many images, some at a time."""
-    return torch.cat([function(part) for part in images.split(size)])
+def in_parts(function: Callable[[Tensor], Tensor], inputs: Shaped[Tensor, "n ..."], size: int = 500) -> Tensor:
+    """What a function says about many images or texts, some at a time."""
+    return torch.cat([function(part) for part in inputs.split(size)])
 
 
 def stacked(data: Any, rows: Sequence[int], *names: str) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from minilib.clip.zero_shot import class_features, recalled
 from minilib.evaluate.clip import combination_features, in_random_order, joint_right
@@ -81,7 +82,7 @@ def test_captions_find_their_pictures_and_shuffled_ones_less_often(clip, toys, f
 def test_what_no_batch_asked_for_is_not_known(clip, toys):
     found = failures(clip, toys)
     low, high = found["left_right"]["ci95"]
-    assert 0.3 < low < 0.5 < high < 0.7
+    assert low < 0.5 < high < found["left_or_right_side"]["ci95"][0]  # the words are known, the question is not
     assert found["binding_parts"]["ci95"][0] > 0.9
 
 
