@@ -76,9 +76,9 @@ def shifted(clip: CLIP, toys: Toys, *, count: int) -> dict[str, Any]:
 
 def preferred(clip: CLIP, images: Images, right: Sequence[str], wrong: Sequence[Sequence[str]]) -> Bool[Tensor, " n"]:
     """Whether each picture is closer to its right text than to all of its wrong ones."""
-    features, texts = encode(clip, images), encode_texts(clip, right)
-    others = torch.stack([encode_texts(clip, some) for some in zip(*wrong, strict=True)], dim=1)
-    return (features * texts).sum(1) > torch.einsum("nd,nkd->nk", features, others).amax(1)
+    texts = torch.stack([encode_texts(clip, some) for some in (right, *zip(*wrong, strict=True))], dim=1)
+    scores = torch.einsum("nd,nkd->nk", encode(clip, images), texts)
+    return scores[:, 0] > scores[:, 1:].amax(1)
 
 
 def pairs(toys: Toys) -> tuple[Images, list[tuple[Words, Words]]]:

@@ -145,7 +145,7 @@ class Task:
         """For each test toy the share of its two views that are named right."""
         return (answers.unflatten(0, (-1, 2)) == self.test.labels[:, None]).float().mean(1)
 
-    def probed(self, kind: str, rows: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+    def probed(self, kind: str, rows: Int[Tensor, " n"]) -> Float[Tensor, " m"]:
         """What a linear probe on features of a kind, of those rows of the pool, gets right."""
         learned, asked = getattr(self.pool, kind)[rows, 0], getattr(self.test, kind).flatten(0, 1)
         return self.right(linear_probe(learned, self.pool.labels[rows], asked))
