@@ -168,7 +168,8 @@ class SamToybox(Recipe):
         """Focal, dice and the error of the predicted IoU, mean over the three ways to ask."""
         mirrored = batch["mirrored"][:, None, None]
         images = torch.where(mirrored[..., None], batch["rgb"].flip(-1), batch["rgb"])
-        ids = [torch.where(mirrored, batch[name].flip(-1), batch[name]) for name in ("instance_ids", "part_ids")]
+        ids = [batch[name].long() for name in ("instance_ids", "part_ids")]
+        ids = [torch.where(mirrored, some.flip(-1), some) for some in ids]
         choices = zip(*(batch[name].tolist() for name in ("kind", "which", "part")), strict=True)
         targets = [
             choose_target(instances, parts, *choice)
