@@ -88,11 +88,12 @@ def test_what_no_batch_asked_for_is_not_known(clip, toys):
 
 def test_a_picture_helps_with_what_captions_name_and_not_with_the_rest(clip):
     _, vit = load_trained("vit-toybox")
+    sizes = {"test_toys": 20, "pool_toys": 40, "tune_toys": 20}
     scores = {}
     for kind, tasks in (("named", NAMED), ("never", ATTRIBUTES)):
         each = []
         for (category, attribute), names in tasks.items():
-            task = Task(clip, vit, category, attribute, names, first=FIRST, test_toys=20)
+            task = Task(clip, vit, category, attribute, names, first=FIRST, **sizes)
             rows = task.shots(4, seed=7)
             tip = task.tuned_tip(task.pool.features[rows, 0], task.pool.labels[rows])
             each.append(task.right(tip(task.test.features.flatten(0, 1)).argmax(1)))
