@@ -1,5 +1,6 @@
 """SAM's mask decoder: a few tokens ask the picture, and the picture asks back (Kirillov et al. 2023, appendix A)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -152,7 +153,18 @@ class MaskDecoder(nn.Module):
         Raises:
             ValueError: a number of pictures that does not divide that of prompts.
         """
-        count, grid = len(prompts), embedding.shape[-1]
+        return self.draw(*self.ask(embedding, positions, prompts, dense), multimask=multimask)
+
+    def ask(
+        self,
+        embedding: Float[Tensor, "b d g g"],
+        positions: Float[Tensor, "n d"],
+        prompts: Float[Tensor, "p t d"],
+        dense: Float[Tensor, "q d g g"],
+    ) -> tuple[Float[Tensor, "p m d"], Float[Tensor, "p n d"]]:
+        """Tokens and picture after all blocks, as arguments of `forward`: the token of the IoU, those of the masks,
+        those of the prompts; errors as there."""
+        count = len(prompts)
         if count % len(embedding):
             raise ValueError(f"expected as many prompts for each of {len(embedding)} pictures, got {count} altogether")
         image = rearrange(embedding.repeat_interleave(count // len(embedding), 0) + dense, "p d y x -> p (y x) d")
@@ -162,8 +174,13 @@ class MaskDecoder(nn.Module):
         for block in self.blocks:
             tokens, image = block(tokens, image, first, positions)
         asked = self.final_attention(tokens + first, image + positions, image)
-        tokens = self.final_norm(tokens + asked)
+        return self.final_norm(tokens + asked), image
 
+    def draw(
+        self, tokens: Float[Tensor, "p t d"], image: Float[Tensor, "p n d"], *, multimask: bool = True
+    ) -> tuple[Float[Tensor, "p m s s"], Float[Tensor, "p m"]]:
+        """Logits and predicted IoUs of the masks, from what `ask` gives."""
+        grid = math.isqrt(image.shape[1])
         pixels = self.activation(self.upscale_norm(self.upscale1(image)))
         pixels = self.activation(self.upscale2(pixels))  # (p, n, 4, 4, d / 8): the quarters of the quarters
         wanted = range(1, self.config.num_masks + 1) if multimask else range(1)

@@ -50,17 +50,13 @@ class VideoMaskDecoder(MaskDecoder):
         multimask: bool = True,
     ) -> Decoded:
         """Masks for each prompt, and the rest; arguments and errors as for `MaskDecoder.forward`."""
-        said: list[Tensor] = []
-        listener = self.final_norm.register_forward_hook(lambda *call: said.append(call[-1]))
-        try:
-            # Attention does not know an order: the token of the score may stand among those of the prompts.
-            asked = torch.cat([self.score_token.expand(len(prompts), -1, -1), prompts], dim=1)
-            logits, iou = super().forward(embedding, positions, asked, dense, multimask=multimask)
-        finally:
-            listener.remove()
+        # Attention does not know an order: the token of the score may stand among those of the prompts.
+        asked = torch.cat([self.score_token.expand(len(prompts), -1, -1), prompts], dim=1)
+        tokens, image = self.ask(embedding, positions, asked, dense)
+        logits, iou = self.draw(tokens, image, multimask=multimask)
         end = 1 + len(self.mask_tokens)  # after the token of the IoU and those of the masks
-        tokens = said[0][:, 2:end] if multimask else said[0][:, 1:2]
-        return Decoded(logits, iou.sigmoid(), tokens, self.score_head(said[0][:, end])[:, 0])
+        masks = tokens[:, 2:end] if multimask else tokens[:, 1:2]
+        return Decoded(logits, iou.sigmoid(), masks, self.score_head(tokens[:, end])[:, 0])
 
     def forward(
         self,
