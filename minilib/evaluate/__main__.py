@@ -11,6 +11,8 @@ from typing import Any
 
 from minilib.evaluate.clip import evaluate_clip
 from minilib.evaluate.diffusion import evaluate_classifier, evaluate_ddpm
+from minilib.evaluate.sam import evaluate_sam
+from minilib.evaluate.sam2 import evaluate_sam2
 from minilib.evaluate.vit import evaluate_vit
 from minilib.weights import FOLDER, load_trained, read_card, write_card
 
@@ -18,6 +20,8 @@ EVALUATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "classifier-toybox": evaluate_classifier,
     "clip-toybox": evaluate_clip,
     "ddpm-toybox": evaluate_ddpm,
+    "sam2-toybox": evaluate_sam2,
+    "sam-toybox": evaluate_sam,
     "vit-toybox": evaluate_vit,
 }
 

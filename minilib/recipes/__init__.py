@@ -4,6 +4,8 @@ from minilib.errors import unknown_name
 from minilib.recipes.classifier_toybox import ClassifierToybox
 from minilib.recipes.clip_toybox import CLIPToybox
 from minilib.recipes.ddpm_toybox import DDPMToybox
+from minilib.recipes.sam2_toybox import Sam2Toybox
+from minilib.recipes.sam_toybox import SamToybox
 from minilib.recipes.vit_toybox import ViTToybox
 from minilib.training import Recipe
 
@@ -11,6 +13,8 @@ RECIPES: dict[str, type[Recipe]] = {
     "classifier-toybox": ClassifierToybox,
     "clip-toybox": CLIPToybox,
     "ddpm-toybox": DDPMToybox,
+    "sam2-toybox": Sam2Toybox,
+    "sam-toybox": SamToybox,
     "vit-toybox": ViTToybox,
 }
 
@@ -26,4 +30,13 @@ def make_recipe(name: str) -> Recipe:
     return RECIPES[name]()  # pyright: ignore[reportCallIssue]  # recipes have defaults for everything
 
 
-__all__ = ["RECIPES", "CLIPToybox", "ClassifierToybox", "DDPMToybox", "ViTToybox", "make_recipe"]
+__all__ = [
+    "RECIPES",
+    "CLIPToybox",
+    "ClassifierToybox",
+    "DDPMToybox",
+    "Sam2Toybox",
+    "SamToybox",
+    "ViTToybox",
+    "make_recipe",
+]

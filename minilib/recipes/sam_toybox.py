@@ -100,7 +100,7 @@ class SamToybox(Recipe):
     name: str = "sam-toybox"
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=4000,
+            steps=2600,
             batch_size=16,
             learning_rate=8e-4,
             weight_decay=0.05,

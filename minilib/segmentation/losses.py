@@ -101,6 +101,33 @@ def sam_loss(
     return SamLoss(total, focal[rows, best], dice[rows, best], error, best)
 
 
+def sam2_loss(
+    logits: Float[Tensor, "p m h w"],
+    iou: Float[Tensor, "p m"],
+    object_score: Float[Tensor, " p"],
+    target: Bool[Tensor, "p h w"],
+    *,
+    focal_weight: float = 20.0,
+) -> Float[Tensor, " p"]:
+    """What one frame of a video teaches (Ravi et al. 2024, appendix D.2.2): as `sam_loss`, with the absolute error of
+    the predicted IoUs in place of the squared one, where the object is in sight; and everywhere the cross-entropy of
+    the occlusion score.
+
+    Args:
+        logits, iou: as from `VideoMaskDecoder`, the logits resized to the target.
+        object_score: logit of whether the object is in sight.
+        target: the true mask; an empty one means out of sight.
+        focal_weight: as in `sam_loss`.
+    Raises:
+        ValueError, TypeError: see `sam_loss`.
+    """
+    parts = sam_loss(logits, iou, target, focal_weight=focal_weight, iou_weight=0.0)
+    true_iou = mask_iou(logits > 0, target[:, None].expand_as(logits))
+    visible = target.flatten(1).any(1).to(iou.dtype)
+    shown = parts.total + (iou - true_iou.to(iou.dtype)).abs().mean(1)
+    return visible * shown + F.binary_cross_entropy_with_logits(object_score, visible, reduction="none")
+
+
 def check_target(logits: Tensor, target: Tensor) -> None:
     """Raises ValueError for logits and a target that do not fit together, TypeError for a target that is not bool."""
     if target.dtype != torch.bool:

@@ -147,6 +147,18 @@ class Sam2(Sam):
             check_frame(frame, length)
             self.check_prompt(prompt, count)
         embeddings = self.encode_image(frames.flatten(0, 1)).unflatten(0, (count, length))
+        return self.follow(embeddings, prompts, num_memories=num_memories, pointers=pointers)
+
+    def follow(
+        self,
+        embeddings: Float[Tensor, "b t d g g"],
+        prompts: Mapping[int, Prompt],
+        *,
+        num_memories: int | None = None,
+        pointers: bool = True,
+    ) -> list[FramePrediction]:
+        """As `forward`, for frames that went through `encode_image` already; what is given is not checked."""
+        length = embeddings.shape[1]
         bank = self.new_bank(length, num_memories=num_memories, pointers=pointers)
         found = {
             frame: self.track(embeddings[:, frame], bank, frame, prompts[frame], alone=True)

@@ -1,0 +1,131 @@
+"""Does a memory follow a toy through a clip, behind a board and past its twin, and what does it do without one?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from minilib.evaluate.common import metric, say
+from minilib.recipes.sam2_toybox import Sam2Toybox, clips128
+from minilib.recipes.sam_toybox import SMALLEST
+from minilib.segmentation.frames import FramePrediction, Prompt
+from minilib.segmentation.metrics import contour_f, mask_iou
+from minilib.segmentation.prompts import centre_click, mask_boxes
+from minilib.segmentation.sam2 import Sam2
+
+HIDDEN = 0.1
+"""Of the most pixels that the toy shows on any frame: where it shows fewer, it counts as hidden."""
+
+ARMS = {
+    f"{number}_{'pointers' if pointers else 'alone'}": {"num_memories": number, "pointers": pointers}
+    for number in (0, 1, 4, 7)
+    for pointers in (True, False)
+}
+"""Memories and pointers: all that is compared."""
+
+
+@dataclass(frozen=True)
+class Films:
+    """Held-out clips as the image encoder sees them, and the toy to follow, its twin and the board.
+
+    Attributes:
+        frames: in [−1, 1].
+        embeddings: of the frames.
+        target, twin: their pixels, on each frame.
+    """
+
+    frames: Float[Tensor, "b t 3 h w"]
+    embeddings: Float[Tensor, "b t d g g"]
+    target: Bool[Tensor, "b t h w"]
+    twin: Bool[Tensor, "b t h w"]
+
+    def hidden(self) -> Bool[Tensor, "b t"]:
+        """Frames on which (nearly) nothing of the toy is seen."""
+        pixels = self.target.flatten(2).sum(2)
+        return pixels < HIDDEN * pixels.amax(1, keepdim=True)
+
+
+@torch.no_grad()
+def films(model: Sam2, num_clips: int, first: int = 0) -> Films:
+    """Clips of the test split whose toy shows enough of itself on the first frame."""
+    data = clips128("test", num_clips=num_clips, first=first)
+    items = [data[number] for number in range(num_clips)]
+    items = [item for item in items if (item["instance_ids"][0] == item["target"]).sum() >= SMALLEST]
+    frames = torch.stack([item["rgb"] for item in items])
+    ids = torch.stack([item["instance_ids"].long() for item in items])
+    target, twin = (torch.stack([item[name] for item in items]) for name in ("target", "distractor"))
+    embeddings = torch.stack([model.encode_image(some) for some in frames])
+    return Films(frames, embeddings, *(ids == one[:, None, None, None] for one in (target, twin)))
+
+
+def first_prompts(target: Bool[Tensor, "b h w"]) -> dict[str, Prompt]:
+    """What can be said of the first frame: its mask, a box, or the click at its deepest point."""
+    points, labels = centre_click(torch.zeros_like(target), target)
+    corners = mask_boxes(target).float().unflatten(1, (2, 2))
+    both = torch.tensor([2, 3]).expand(len(target), -1)
+    return {"mask": Prompt(mask=target), "box": Prompt(corners, both), "click": Prompt(points, labels)}
+
+
+@torch.no_grad()
+def follow(
+    model: Sam2, some: Films, prompt: Prompt, *, num_memories: int | None = None, pointers: bool = True
+) -> tuple[Bool[Tensor, "b t h w"], Bool[Tensor, "b t"]]:
+    """Masks, and whether the model says that the toy is in sight, on all frames after a prompt on the first one."""
+    answers: list[FramePrediction] = model.follow(
+        some.embeddings, {0: prompt}, num_memories=num_memories, pointers=pointers
+    )
+    masks = torch.stack([answer.mask > 0 for answer in answers], dim=1)
+    return masks, torch.stack([answer.visible for answer in answers], dim=1)
+
+
+def over_frames(values: Float[Tensor, "b t"], frames: Bool[Tensor, "b t"]) -> Float[Tensor, " c"]:
+    """The mean of each clip that has such frames, over them."""
+    has = frames.any(1)
+    return (values * frames).sum(1)[has] / frames.sum(1)[has]
+
+
+@torch.no_grad()
+def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> dict[str, Any]:
+    """Masks of the toy that a board will hide, on held-out clips with its twin; the first frame, whose prompt comes
+    from the truth, does not count. Every interval is over clips.
+
+    `j_and_f`: the mean of `j` and `f` over frames, after the first frame's mask, as video benchmarks have it;
+    `j_and_f_box`, `j_and_f_click`: after a box, after one click. `j_and_f_before`, `j_and_f_during`, `j_and_f_after`:
+    frames before, while and after the toy is hidden. `memories_N_pointers`, `memories_N_alone`: J&F over all frames
+    with at most N memories, with and without pointers; `after_N_pointers`, `after_N_alone`: after the toy was hidden.
+    `twin_N_pointers`, `twin_N_alone`: share of clips on whose last frame the mask covers more of the twin than of the
+    toy. `hidden_said`, `seen_said`: share of frames on which the occlusion score is right, when the toy has no pixel,
+    and when it is not hidden.
+    """
+    some = films(model, num_clips)
+    prompts, hidden = first_prompts(some.target[:, 0]), some.hidden()
+    later = torch.ones_like(hidden)
+    later[:, 0] = False
+    passed = hidden.cumsum(1) > 0
+    before, after = later & ~passed, passed & ~hidden
+    metrics = {}
+    for name, prompt in prompts.items():
+        masks, visible = follow(model, some, prompt)
+        j, f = mask_iou(masks, some.target), contour_f(masks, some.target)
+        if name != "mask":
+            metrics[f"j_and_f_{name}"] = metric(over_frames((j + f) / 2, later))
+            continue
+        parts = {"j_and_f": ((j + f) / 2, later), "j": (j, later), "f": (f, later)}
+        parts |= {
+            f"j_and_f_{when}": ((j + f) / 2, which & later)
+            for when, which in (("before", before), ("during", hidden), ("after", after))
+        }
+        gone = ~some.target.flatten(2).any(2)
+        parts |= {"hidden_said": ((~visible).float(), gone & later), "seen_said": (visible.float(), ~hidden & later)}
+        metrics |= {key: metric(over_frames(*values)) for key, values in parts.items()}
+    for arm, options in ARMS.items():
+        masks, _ = follow(model, some, prompts["mask"], **options)
+        both = (mask_iou(masks, some.target) + contour_f(masks, some.target)) / 2
+        metrics[f"memories_{arm}"] = metric(over_frames(both, later))
+        metrics[f"after_{arm}"] = metric(over_frames(both, after))
+        on_toy, on_twin = ((masks & which)[:, -1].flatten(1).sum(1) for which in (some.target, some.twin))
+        metrics[f"twin_{arm}"] = metric((on_twin > on_toy).float())
+    say(metrics)
+    return metrics

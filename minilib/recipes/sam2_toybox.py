@@ -1,0 +1,190 @@
+"""A small SAM 2 that follows a toy through a clip: behind a board, and past its identical twin."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from minilib.recipes.sam_toybox import SMALLEST, SamToybox, for_each
+from minilib.segmentation.frames import FramePrediction, Prompt
+from minilib.segmentation.losses import sam2_loss
+from minilib.segmentation.memory import MemoryConfig
+from minilib.segmentation.prompts import first_click, jittered_boxes
+from minilib.segmentation.sam import Sam, resize_logits
+from minilib.segmentation.sam2 import Sam2, Sam2Config
+from minilib.toybox.datasets import Clips
+from minilib.training import Recipe, TrainConfig
+
+KINDS = {"click": 0.4, "box": 0.2, "mask": 0.4}
+"""How often the first prompt is what."""
+
+
+def clips128(split: str, *, num_clips: int, first: int = 0) -> Clips:
+    """Clips of 8 frames of 128 pixels, with the ids of toys; arguments as `Clips`."""
+    return Clips(split, num_clips=num_clips, first=first, fields=("rgb", "instance_ids"))
+
+
+class EncodedSam2(Sam2):
+    """A SAM 2 that may be called with embeddings, so that training on several devices sees the whole call."""
+
+    def forward(self, frames: Tensor, *arguments: Any, encoded: bool = False, **options: Any) -> list[FramePrediction]:
+        """As `Sam2.forward`; or, with `encoded`, as `Sam2.follow`."""
+        return (self.follow if encoded else super().forward)(frames, *arguments, **options)
+
+
+class EncodedClips(Dataset):
+    """Clips as the image encoder sees them. It does not learn, so each frame goes through it once.
+
+    Items are dicts: embedding (t, d, g, g), in half precision; instance_ids (t, h, w).
+
+    Args:
+        clips: to be encoded, now.
+        sam: whose encoder.
+    """
+
+    @torch.no_grad()
+    def __init__(self, clips: Clips, sam: Sam):
+        self.clips = clips
+        self.embeddings = [sam.encode_image(clips[index]["rgb"]).half() for index in range(len(clips))]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return {"embedding": self.embeddings[index], "instance_ids": self.clips[index]["instance_ids"]}
+
+
+def choose_object(instances: Int[Tensor, "h w"], which: float) -> int:
+    """The id of an object that shows enough of itself: in half of the cases toy 1, which something will hide.
+
+    Args:
+        instances: ids, 0 where there is none.
+        which: in [0, 1).
+    """
+    found, counts = instances[instances > 0].unique(return_counts=True)
+    large = found[counts >= min(SMALLEST, int(counts.max()))].tolist()
+    if 1 in large and which < 0.5:
+        return 1
+    return large[int(which * 2 % 1 * len(large))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sam2Toybox(Recipe):
+    """Clips of 8 frames, prompted on one frame or two, forwards and backwards (Ravi et al. 2024, appendix D.2.2).
+
+    Starts from `sam-toybox`, whose image encoder stays as it is; everything else learns. How many memories there are,
+    and whether there are pointers, is drawn anew in each step: so that what they bring can be measured in one model.
+
+    Args:
+        memory: shape of what is added to `sam-toybox`.
+        num_clips: of the training split.
+    """
+
+    name: str = "sam2-toybox"
+    train: TrainConfig = field(
+        default_factory=lambda: TrainConfig(
+            steps=2400,
+            batch_size=12,
+            learning_rate=5e-4,
+            weight_decay=0.05,
+            ema_decay=0.998,
+            sample_every=100_000,
+        )
+    )
+    memory: MemoryConfig = field(
+        default_factory=lambda: MemoryConfig(
+            channels=32, depth=2, hidden=256, fuser_hidden=256, layer_scale=0.1, max_pointers=8
+        )
+    )
+    num_clips: int = 1500
+
+    def make_model(self) -> nn.Module:
+        """A SAM 2 that is `sam-toybox` but for its memory, which is untrained."""
+        sam = trained_sam()
+        shape = sam.config
+        config = Sam2Config(
+            encoder=shape.encoder,
+            decoder=shape.decoder,
+            mask_channels=shape.mask_channels,
+            image_mean=shape.image_mean,
+            image_std=shape.image_std,
+            memory=self.memory,
+        )
+        sam2 = EncodedSam2(config)
+        sam2.load_state_dict(sam.state_dict(), strict=False)  # what the memory needs is new
+        sam2.image_encoder.requires_grad_(False)
+        return sam2
+
+    def make_dataset(self) -> Dataset:
+        """Clips through the encoder of `sam-toybox`, and where each toy is."""
+        return EncodedClips(clips128("train", num_clips=self.num_clips), trained_sam())
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Which object is followed, in which direction of time; what is said of which frames, and what is remembered
+        (these are the same for the whole batch)."""
+
+        def shared() -> Float[Tensor, " b"]:
+            return torch.rand(1, generator=generator).expand(batch_size)
+
+        return {
+            "object": torch.rand(batch_size, generator=generator),
+            "reversed": torch.rand(batch_size, generator=generator) < 0.5,
+            "seed": torch.randint(0, 2**31, (batch_size,), generator=generator),
+            "frame": (2 * shared() - 1).clamp(min=0),  # the first in half of the cases
+            "kind": shared(),
+            "second": shared(),
+            "memories": shared(),
+            "pointers": shared() < 0.75,
+        }
+
+    def losses(self, model: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, " b"]:
+        """Mean of `sam2_loss` over all frames whose mask was not given."""
+        backwards = batch["reversed"][:, None, None]
+        embeddings, ids = batch["embedding"].float(), batch["instance_ids"].long()
+        embeddings = torch.where(backwards[..., None, None], embeddings.flip(1), embeddings)
+        ids = torch.where(backwards[..., None], ids.flip(1), ids)
+        length = ids.shape[1]
+        frame = int(batch["frame"][0] * length)
+        chosen = [choose_object(some[frame], which) for some, which in zip(ids, batch["object"].tolist(), strict=True)]
+        target = ids == torch.tensor(chosen, device=ids.device)[:, None, None, None]
+        prompts = self.draw_prompts(target, frame, batch)
+        options = {
+            "num_memories": 1 + int(batch["memories"][0] * self.memory.num_memories),
+            "pointers": bool(batch["pointers"][0]),
+        }
+        answers = model(embeddings, prompts, encoded=True, **options)
+        losses = [
+            sam2_loss(
+                resize_logits(answer.logits, target.shape[-1]), answer.iou, answer.object_score, target[:, number]
+            )
+            for number, answer in enumerate(answers)
+            if number not in prompts or prompts[number].mask is None
+        ]
+        return torch.stack(losses).mean(0)
+
+    def draw_prompts(self, target: Bool[Tensor, "b t h w"], frame: int, batch: dict[str, Tensor]) -> dict[int, Prompt]:
+        """What is said of a frame: a click, a box, or a mask; and, one time in four, the mask of another frame."""
+        kind, second = float(batch["kind"][0]), float(batch["second"][0])
+        prompts: dict[int, Prompt] = {}
+        length = target.shape[1]
+        if second < 0.25:
+            other = (frame + 1 + int(4 * second * (length - 1))) % length
+            prompts[other] = Prompt(mask=target[:, other])
+        if kind >= KINDS["click"] + KINDS["box"]:
+            return prompts | {frame: Prompt(mask=target[:, frame])}
+        generators = [torch.Generator().manual_seed(seed) for seed in batch["seed"].tolist()]
+        is_box = kind >= KINDS["click"]
+        (drawn,) = for_each(jittered_boxes if is_box else first_click, generators, target[:, frame])
+        points = drawn.unflatten(1, (2, 2)) if is_box else drawn
+        labels = torch.tensor([2, 3] if is_box else [1], device=target.device).expand(len(target), -1)
+        return prompts | {frame: Prompt(points, labels)}
+
+
+def trained_sam() -> Sam:
+    """`sam-toybox`, of which this recipe begins."""
+    from minilib.weights import load_trained
+
+    return load_trained(SamToybox().name)[1]
