@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from minilib.evaluate.common import metric, say
-from minilib.recipes.sam_toybox import SamToybox, large_enough, scenes128
+from minilib.recipes.sam_toybox import KINDS, SamToybox, large_enough, scenes128
 from minilib.segmentation.automatic import AutomaticConfig, MaskGenerator
 from minilib.segmentation.metrics import boundary_iou, mask_iou
 from minilib.segmentation.prompts import centre_click, mask_boxes
@@ -38,6 +38,17 @@ class Table:
         toy = self.instances == self.instances[y, x]
         return torch.stack([toy & (self.parts == self.parts[y, x]), toy, self.instances > 0])
 
+    def odds(self, x: int, y: int) -> Float[Tensor, " 3"]:
+        """How likely each meaning is in training, if the click is there: Bayes' rule for what `choose_target` chooses
+        and a click that is equally likely everywhere in it."""
+        part, toy, everything = self.meanings(x, y)
+        parts = large_enough(self.parts, toy)
+        chance = torch.tensor([KINDS["part"] / max(1, len(parts)), KINDS["toy"], KINDS["group"] * len(self.toys)])
+        if int(self.parts[y, x]) not in parts:
+            chance[0] = 0.0
+        likely = chance / torch.stack([part.sum(), toy.sum(), everything.sum()])
+        return likely / likely.sum()
+
 
 def tables(num_scenes: int, first: int = 0) -> list[Table]:
     """Scenes of the test split that show at least one toy."""
@@ -65,10 +76,12 @@ def evaluate_sam(recipe: SamToybox, model: Sam, *, num_scenes: int = 300, auto_s
 
     `iou_best_of_3`, `iou_picked`: one click at the toy's deepest point, the best mask and the one whose predicted IoU
     is highest; `iou_single`: the mask for unambiguous prompts; `boundary_iou`: of the picked one; `iou_box`: a
-    box; `iou_clicks_K`: after K clicks, each at the deepest point of what is wrong. `ambiguous_oracle`,
+    box; `iou_clicks_K`: after K clicks, each at the deepest point of what is wrong, and `gain_of_click_K`, what
+    the last one brought. `ambiguous_oracle`,
     `ambiguous_single`: the click may mean part, toy or all: mean over these of the best of three masks, and of the
-    single one; `iou_error`: mean distance of the predicted IoU from the true one. `auto_recall`, `auto_precision`: of
-    masks nobody asked for, at IoU 0.5: toys that are found, masks that are a part, a toy or all.
+    single one. `iou_error`: mean distance of the predicted IoUs from what is to be expected, the mean of the true IoUs
+    with the three meanings, weighted by their odds; `iou_over`: predicted minus expected. `auto_recall`,
+    `auto_precision`: of masks nobody asked for, at IoU 0.5: toys that are found, masks that are a part, a toy or all.
     """
     scores: dict[str, list[float]] = {}
 
@@ -79,10 +92,11 @@ def evaluate_sam(recipe: SamToybox, model: Sam, *, num_scenes: int = 300, auto_s
         for name, values in clicked(model, table, recipe.max_clicks).items():
             add(name, values)
     metrics = {name: metric(torch.tensor(values)) for name, values in scores.items()}
-    for name, one, other in (
-        ("ambiguous_gain", "ambiguous_oracle", "ambiguous_single"),
-        ("gain_of_5_clicks", "iou_clicks_5", "iou_clicks_1"),
-    ):
+    differences = {
+        f"gain_of_click_{k}": (f"iou_clicks_{k}", f"iou_clicks_{k - 1}") for k in range(2, recipe.max_clicks + 1)
+    }
+    differences["ambiguous_gain"] = ("ambiguous_oracle", "ambiguous_single")
+    for name, (one, other) in differences.items():
         metrics[name] = metric(torch.tensor(scores[one]) - torch.tensor(scores[other]))
     say(metrics)
     recalls, precisions = zip(*(automatic(model, table) for table in tables(auto_scenes)), strict=True)
@@ -107,7 +121,6 @@ def clicked(sam: Sam, table: Table, max_clicks: int) -> dict[str, Tensor]:
         "boundary_iou": boundary_iou(masks[rows, picked], toys),
         "iou_single": mask_iou(alone[:, 0], toys),
         "iou_box": mask_iou(boxed[:, 0], toys),
-        "iou_error": (predicted - ious).abs()[rows, picked],
         "iou_clicks_1": ious[rows, picked],
     }
     meanings = torch.stack([table.meanings(*map(int, point[0])) for point in points])
@@ -115,6 +128,9 @@ def clicked(sam: Sam, table: Table, max_clicks: int) -> dict[str, Tensor]:
         masks[:, :, None].expand(-1, -1, 3, -1, -1), meanings[:, None].expand(-1, masks.shape[1], -1, -1, -1)
     )
     found["ambiguous_oracle"] = several.amax(1).mean(1)
+    expected = (several * torch.stack([table.odds(*map(int, point[0])) for point in points])[:, None]).sum(2)
+    found["iou_error"] = (predicted - expected).abs().mean(1)
+    found["iou_over"] = (predicted - expected).mean(1)
     found["ambiguous_single"] = mask_iou(alone.expand(-1, 3, -1, -1), meanings).mean(1)
 
     said, before = masks[rows, picked], logits[rows, picked]

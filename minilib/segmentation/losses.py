@@ -52,7 +52,7 @@ def focal_loss(
 def dice_loss(
     logits: Float[Tensor, "p m h w"], target: Bool[Tensor, "p h w"], *, smooth: float = 1.0
 ) -> Float[Tensor, "p m"]:
-    """1 − 2 |A ∩ B| / (|A| + |B|) with probabilities for A (Milletari et al. 2016, section 3).
+    """1 − 2 |A ∩ B| / (|A| + |B|) with probabilities for A (after Milletari et al. 2016, who square below the line).
 
     Small masks count as much as large ones.
 

@@ -51,7 +51,7 @@ class PromptEncoder(nn.Module):
         return 4 * self.grid
 
     def encode_positions(self, places: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n d"]:
-        """Random Fourier features of places (x, y) in shares of the image (Tancik et al. 2020, section 3).
+        """Random Fourier features of places (x, y) in shares of the image (Tancik et al. 2020).
 
         sin and cos of 2π (2p − 1)·F with a fixed, random F: near places get similar vectors.
         """
