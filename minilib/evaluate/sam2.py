@@ -15,8 +15,11 @@ from minilib.segmentation.metrics import contour_f, mask_iou
 from minilib.segmentation.prompts import centre_click, mask_boxes
 from minilib.segmentation.sam2 import Sam2
 
-HIDDEN = 0.1
+HIDDEN = 0.35
 """Of the most pixels that the toy shows on any frame: where it shows fewer, it counts as hidden."""
+
+AWAY = (3, 4)
+"""Frames on which a film may cut away to another one."""
 
 ARMS = {
     f"{number}_{'pointers' if pointers else 'alone'}": {"num_memories": number, "pointers": pointers}
@@ -42,9 +45,19 @@ class Films:
     twin: Bool[Tensor, "b t h w"]
 
     def hidden(self) -> Bool[Tensor, "b t"]:
-        """Frames on which (nearly) nothing of the toy is seen."""
+        """Frames on which most of the toy is behind something."""
         pixels = self.target.flatten(2).sum(2)
         return pixels < HIDDEN * pixels.amax(1, keepdim=True)
+
+    def cut(self) -> "Films":
+        """The same, but the frames `AWAY` show the film before: nothing of the toy, or of its twin, is in sight."""
+        frames, embeddings, target, twin = (
+            value.clone() for value in (self.frames, self.embeddings, self.target, self.twin)
+        )
+        for own in (frames, embeddings):
+            own[:, AWAY] = own[:, AWAY].roll(1, 0)
+        target[:, AWAY], twin[:, AWAY] = False, False
+        return Films(frames, embeddings, target, twin)
 
 
 @torch.no_grad()
@@ -96,8 +109,8 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
     frames before, while and after the toy is hidden. `memories_N_pointers`, `memories_N_alone`: J&F over all frames
     with at most N memories, with and without pointers; `after_N_pointers`, `after_N_alone`: after the toy was hidden.
     `twin_N_pointers`, `twin_N_alone`: share of clips on whose last frame the mask covers more of the twin than of the
-    toy. `hidden_said`, `seen_said`: share of frames on which the occlusion score is right, when the toy has no pixel,
-    and when it is not hidden.
+    toy. `gone_said`, `seen_said`: share of frames on which the occlusion score is right, where the film cuts away and
+    where it does not; `j_and_f_back`: J&F after it has come back.
     """
     some = films(model, num_clips)
     prompts, hidden = first_prompts(some.target[:, 0]), some.hidden()
@@ -107,7 +120,7 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
     before, after = later & ~passed, passed & ~hidden
     metrics = {}
     for name, prompt in prompts.items():
-        masks, visible = follow(model, some, prompt)
+        masks, _ = follow(model, some, prompt)
         j, f = mask_iou(masks, some.target), contour_f(masks, some.target)
         if name != "mask":
             metrics[f"j_and_f_{name}"] = metric(over_frames((j + f) / 2, later))
@@ -117,9 +130,15 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
             f"j_and_f_{when}": ((j + f) / 2, which & later)
             for when, which in (("before", before), ("during", hidden), ("after", after))
         }
-        gone = ~some.target.flatten(2).any(2)
-        parts |= {"hidden_said": ((~visible).float(), gone & later), "seen_said": (visible.float(), ~hidden & later)}
         metrics |= {key: metric(over_frames(*values)) for key, values in parts.items()}
+    other = some.cut()
+    masks, visible = follow(model, other, prompts["mask"])
+    away, back = torch.zeros_like(later), torch.zeros_like(later)
+    away[:, AWAY], back[:, max(AWAY) + 1 :] = True, True
+    both = (mask_iou(masks, other.target) + contour_f(masks, other.target)) / 2
+    metrics["gone_said"] = metric(over_frames((~visible).float(), away))
+    metrics["seen_said"] = metric(over_frames(visible.float(), later & ~away))
+    metrics["j_and_f_back"] = metric(over_frames(both, back))
     for arm, options in ARMS.items():
         masks, _ = follow(model, some, prompts["mask"], **options)
         both = (mask_iou(masks, some.target) + contour_f(masks, some.target)) / 2

@@ -19,10 +19,11 @@ def painted(image: Float[Tensor, "3 h w"], masks: Bool[Tensor, "n h w"]) -> Floa
     Args:
         image, masks: as for `draw_masks`.
     """
+    shown = image
     for number, mask in enumerate(masks):
         color = 2 * image.new_tensor(COLORS[number % len(COLORS)])[:, None, None] - 1
-        image = torch.where(mask, 0.45 * image + 0.55 * color, image)
-    return image
+        shown = torch.where(mask, 0.45 * image + 0.55 * color, shown)
+    return shown
 
 
 def draw_masks(

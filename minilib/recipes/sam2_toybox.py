@@ -18,6 +18,9 @@ from minilib.segmentation.sam2 import Sam2, Sam2Config
 from minilib.toybox.datasets import Clips
 from minilib.training import Recipe, TrainConfig
 
+CUT = 0.3
+"""In how many clips the film cuts away to another table, for two frames."""
+
 KINDS = {"click": 0.4, "box": 0.2, "mask": 0.4}
 """How often the first prompt is what."""
 
@@ -71,12 +74,20 @@ def choose_object(instances: Int[Tensor, "h w"], which: float) -> int:
     return large[int(which * 2 % 1 * len(large))]
 
 
+def cut_away(cut: Float[Tensor, " b"], length: int) -> Bool[Tensor, "b {length}"]:
+    """Frames on which a clip shows another one: two in a row, if its number is below `CUT`; that also says which."""
+    first = (cut / CUT * length).long()
+    frames = torch.arange(length, device=cut.device)
+    return (cut < CUT)[:, None] & (first[:, None] <= frames) & (frames < first[:, None] + 2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sam2Toybox(Recipe):
     """Clips of 8 frames, prompted on one frame or two, forwards and backwards (Ravi et al. 2024, appendix D.2.2).
 
     Starts from `sam-toybox`, whose image encoder stays as it is; everything else learns. How many memories there are,
-    and whether there are pointers, is drawn anew in each step: so that what they bring can be measured in one model.
+    and whether there are pointers, is drawn anew in each step: so that what they bring can be measured in one model. No
+    toy in these clips is ever quite out of sight; so some of them cut away to another one and back.
 
     Args:
         memory: shape of what is added to `sam-toybox`.
@@ -134,6 +145,7 @@ class Sam2Toybox(Recipe):
             "reversed": torch.rand(batch_size, generator=generator) < 0.5,
             "seed": torch.randint(0, 2**31, (batch_size,), generator=generator),
             "frame": (2 * shared() - 1).clamp(min=0),  # the first in half of the cases
+            "cut": torch.rand(batch_size, generator=generator),
             "kind": shared(),
             "second": shared(),
             "memories": shared(),
@@ -151,6 +163,10 @@ class Sam2Toybox(Recipe):
         chosen = [choose_object(some[frame], which) for some, which in zip(ids, batch["object"].tolist(), strict=True)]
         target = ids == torch.tensor(chosen, device=ids.device)[:, None, None, None]
         prompts = self.draw_prompts(target, frame, batch)
+        away = cut_away(batch["cut"], length)
+        away[:, list(prompts)] = False
+        embeddings = torch.where(away[..., None, None, None], embeddings.roll(1, 0), embeddings)
+        target = target & ~away[..., None, None]
         options = {
             "num_memories": 1 + int(batch["memories"][0] * self.memory.num_memories),
             "pointers": bool(batch["pointers"][0]),

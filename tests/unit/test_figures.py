@@ -1,8 +1,10 @@
-"""Figures of attention say what they are given."""
+"""Figures of attention and of masks say what they are given."""
 
+import matplotlib.pyplot as plt
 import torch
 
 from minilib.figures import head_grid, overlay
+from minilib.figures.masks import COLORS, draw_masks, painted
 
 
 def test_overlay_is_hot_where_the_map_is_high():
@@ -29,3 +31,24 @@ def test_head_grid_has_a_row_a_layer_and_a_column_a_head():
     shown = [axis.images[0].get_array().sum(-1) for axis in figure.axes]
     assert [bool(picture.max() > picture.min()) for picture in shown] == [k in (1, 5) for k in range(6)]
     assert shown[1][7, 7] == shown[1].max() and shown[5][0, 0] == shown[5].max()
+
+
+def test_masks_are_painted_and_the_last_one_is_seen():
+    image, masks = torch.zeros(3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.bool)
+    masks[0, :2], masks[1, 1] = True, True
+    shown = painted(image, masks)
+    for row, number in ((0, 0), (1, 1)):
+        wanted = 0.55 * (2 * torch.tensor(COLORS[number]) - 1)
+        torch.testing.assert_close(shown[:, row], wanted[:, None].expand(3, 4))
+    assert torch.equal(shown[:, 2:], image[:, 2:]) and torch.equal(painted(image, masks[:0]), image)
+
+
+def test_a_picture_with_masks_and_what_was_asked():
+    figure, axis = plt.subplots()
+    masks = torch.zeros(3, 8, 8, dtype=torch.bool)
+    masks[0, 2:5, 2:5], masks[1] = True, True  # the second one has no outline, the third is empty
+    points, labels = torch.tensor([[3.0, 3], [6, 6]]), torch.tensor([1, 0])
+    draw_masks(axis, torch.zeros(3, 8, 8), masks, points=points, labels=labels, box=(1, 1, 6, 6), title="all")
+    assert [line.get_marker() for line in axis.lines] == ["o", "X", "None"] and len(axis.collections) == 1
+    assert axis.lines[1].get_xydata().tolist() == [[6, 6]] and axis.get_title() == "all"
+    plt.close(figure)

@@ -90,3 +90,16 @@ def test_all_that_is_measured_of_a_table():
     assert (found["iou_best_of_3"] >= found["iou_picked"]).all()
     recall, precision = automatic(sam, table)
     assert 0 <= recall <= 1 and 0 <= precision <= 1
+
+
+def test_odds_are_those_of_the_draw(ids):
+    """Bayes' rule, against many draws of a target and a click in it."""
+    instances, parts = ids
+    table = Table(torch.zeros(3, 128, 128), instances, parts, torch.stack([instances == 1, instances == 2]))
+    generator, counts = torch.Generator().manual_seed(0), torch.zeros(3)
+    for kind, which, part in torch.rand(4000, 3, generator=generator).tolist():
+        target = choose_target(instances, parts, kind, which, part)
+        if target[12, 12]:
+            counts[{200: 0, 400: 1, 1300: 2}[int(target.sum())]] += 1 / target.sum()  # the click is here
+    torch.testing.assert_close(table.odds(12, 12), counts / counts.sum(), atol=0.05, rtol=0)
+    assert table.odds(60, 60)[0] == 0  # its part is too small to be meant
