@@ -12,7 +12,7 @@ from repository import Repository
 from sphinx.application import Sphinx
 
 # What the library imports and Colab lacks, each installed alone: Colab keeps its own torch, numpy and ipywidgets.
-MISSING_ON_COLAB = "einops jaxtyping wadler-lindig trimesh embreex"
+MISSING_ON_COLAB = "einops jaxtyping wadler-lindig trimesh embreex anywidget psygnal"
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"

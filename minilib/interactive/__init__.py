@@ -1,6 +1,7 @@
 """Figures that answer when touched, in a static page, JupyterLab and Colab alike, without a kernel or a network.
 
-Each object returns one self-contained HTML fragment. `live` holds the counterparts that compute while you drag.
+Each object returns one self-contained HTML fragment. `live` and `clicker` hold the counterparts that compute while you
+drag or click.
 """
 
 from minilib.interactive.flipbook import Flipbook

@@ -12,6 +12,9 @@ from torch import Tensor
 from minilib.interactive.fragment import asset, element, text
 from minilib.interactive.pictures import as_bytes, data_uri, png, webp
 
+SHADOW = 200
+"""How dark, of 255, a picture is where the map over it is 0."""
+
 
 class HoverMaps:
     """A picture under a grid of places, each with one map in each panel: attention of a patch, mask of a click.
@@ -23,6 +26,7 @@ class HoverMaps:
         image: the picture, float (3, h, w) in [-1, 1] or bytes (h, w, 3).
         maps: name of a panel → maps (rows, columns, map height, map width), not negative: entry [i, j] is the map of
             the place in row i and column j. Each is shown from 0 (dark) to its own largest value (bright).
+        over: show the maps over the picture, which is dark where they are 0: for masks.
         alt: what the picture and the maps show, in a few words.
         caption: a sentence below, plain text with $mathematics$. Leave it out where the page adds a numbered one.
         readouts: a short text for each place, line by line.
@@ -45,6 +49,7 @@ class HoverMaps:
         *,
         alt: str,
         caption: str = "",
+        over: bool = False,
         readouts: Sequence[str] = (),
         start: tuple[int, int] | None = None,
         across: int = 1,
@@ -81,6 +86,7 @@ class HoverMaps:
         left = element(
             "div", picture, element("output", class_="hovermaps-output", aria_live="off"), class_="hovermaps-left"
         )
+        below = ", var(--picture)" if over else ""
         panels = [
             element(
                 "div",
@@ -90,7 +96,7 @@ class HoverMaps:
                     class_="hovermaps-map",
                     role="img",
                     aria_label=f"{alt}: {name}",
-                    style=f"background-image: url({data_uri(png(_sprite(values)), 'png')})",
+                    style=f"background-image: url({data_uri(png(_sprite(values, over=over)), 'png')}){below}",
                 ),
                 text(name),
                 class_="hovermaps-panel",
@@ -109,7 +115,7 @@ class HoverMaps:
             element("div", left, element("div", *panels, class_="hovermaps-panels"), class_="hovermaps-body"),
             element("figcaption", text(caption)) if caption else "",
             element("script", asset("hovermaps.js")),
-            class_="hovermaps",
+            class_="hovermaps hovermaps-over" if over else "hovermaps",
             role="group",
             aria_label=f"Hover maps: {alt}",
             data_grid=f"{rows} {columns}",
@@ -152,9 +158,13 @@ def _grid(maps: Mapping[str, Tensor]) -> tuple[int, int]:
     return grids.pop()
 
 
-def _sprite(maps: Float[Tensor, "rows columns h w"]) -> np.ndarray:
-    """All maps of a panel as one picture, bytes (rows · h, columns · w, 3), each from 0 to its own largest value."""
+def _sprite(maps: Float[Tensor, "rows columns h w"], *, over: bool = False) -> np.ndarray:
+    """All maps of a panel as one picture, bytes (rows · h, columns · w, channels), each from 0 to its largest value: in
+    colour or, to be laid over a picture, as a shadow with alpha."""
     bright = maps / maps.amax((2, 3), keepdim=True).clamp(min=1e-12)
     table = (matplotlib.colormaps["inferno"](np.linspace(0, 1, 64))[:, :3] * 255).round().astype(np.uint8)
     levels = (bright * 63).round().long().permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
+    if over:
+        shadow = (SHADOW * (1 - levels.numpy() / 63)).astype(np.uint8)
+        return np.stack([np.zeros_like(shadow), shadow], axis=-1)
     return np.ascontiguousarray(table[levels.numpy()])

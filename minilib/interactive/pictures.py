@@ -46,7 +46,7 @@ def as_bytes(image: Tensor | np.ndarray, *, name: str, clip: bool = False) -> np
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """An exact PNG of bytes (h, w, 3)."""
+    """An exact PNG of bytes (h, w, 3), or (h, w, 2) for grey with alpha."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()

@@ -1,11 +1,16 @@
 """SAM 2 from transformers: all of it but the image encoder, which there is Hiera and here a Vision Transformer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from minilib.checkpoints import fit_state_dict
+from minilib.errors import require
+from minilib.images import to_uint8
+from minilib.interop.hub import check_source
 from minilib.interop.sam import TRANSFORMERS, under_our_names
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
@@ -140,3 +145,39 @@ def _our_weights(sam2: Sam2, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if value is not None and value.numel() == own[f"memory.{name}"].numel():
             ours[f"memory.{name}"] = value.reshape(own[f"memory.{name}"].shape)
     return ours | {name: value for name, value in own.items() if name.startswith("image_encoder.")}
+
+
+def load_sam2_video(source: str) -> Callable[[Tensor, int, Tensor, Tensor], Bool[Tensor, "t h w"]]:
+    """A published SAM 2, such as "facebook/sam2.1-hiera-tiny", run by transformers.
+
+    Args:
+        source: its name on the hub, or a folder of the same layout.
+    Returns:
+        A function from frames (t, 3, h, w) in [−1, 1], the number of one of them, and points (k, 2) on it, pixels
+        (x, y) with labels (k), 1 inside and 0 outside, to masks of what was clicked on all frames.
+    Raises:
+        OSError: no such folder, or no such name, or no network, or a file is missing.
+        ValueError: another type of model.
+    """
+    transformers = require("transformers", extra="pretrained")
+    check_source(source)
+    kind = transformers.AutoConfig.from_pretrained(source).model_type
+    if kind != "sam2_video":
+        raise ValueError(f"expected a model of type sam2_video, got {kind!r}")
+    model = transformers.Sam2VideoModel.from_pretrained(source).eval()
+    processor = transformers.Sam2VideoProcessor.from_pretrained(source)
+
+    @torch.no_grad()
+    def masks(frames: Tensor, frame: int, points: Tensor, labels: Tensor) -> Bool[Tensor, "t h w"]:
+        session = processor.init_video_session(video=list(to_uint8(frames).cpu().numpy()))
+        asked = {"input_points": [[points.tolist()]], "input_labels": [[labels.tolist()]]}
+        processor.add_inputs_to_inference_session(session, frame_idx=frame, obj_ids=1, **asked)
+        model(session, frame_idx=frame)
+        found = torch.zeros(len(frames), *frames.shape[2:], dtype=torch.bool)
+        for reverse in (False, True):
+            for answer in model.propagate_in_video_iterator(session, start_frame_idx=frame, reverse=reverse):
+                (mask,) = processor.post_process_masks([answer.pred_masks], original_sizes=[list(frames.shape[2:])])
+                found[answer.frame_idx] = mask[0, 0] > 0
+        return found
+
+    return masks

@@ -108,3 +108,17 @@ def test_a_map_is_there_without_scripts(page):
     opened = page(java_script_enabled=False)
     style = opened.get_attribute(".hovermaps", "style")
     assert "--x: 66.6667%" in style and "--y: 50%" in style
+
+
+def test_masks_lie_over_the_picture(open_page, tmp_path):
+    """White inside the mask, where the picture is; dark outside."""
+    maps = torch.zeros(2, 2, 8, 8)
+    maps[:, :, :, :4] = 1.0
+    white = torch.ones(3, 8, 8)
+    html = HoverMaps(white, {"mask": maps}, alt="white", over=True, scale=20, panel=160)._repr_html_()
+    (tmp_path / "index.html").write_text(f"<!doctype html><title>masks</title><body>{html}</body>", encoding="utf-8")
+    with Server(tmp_path) as address:
+        page = open_page(f"{address}/index.html").page
+        shot = Image.open(io.BytesIO(page.query_selector(".hovermaps-map").screenshot())).convert("L")
+    width, height = shot.size
+    assert shot.getpixel((width // 4, height // 8)) > 245 and shot.getpixel((3 * width // 4, height // 8)) < 80

@@ -9,7 +9,11 @@ import torch
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
 from minilib.interactive import Choice, Flipbook, HoverMaps, PromptBars, Question, Quiz
+from minilib.interactive.clicker import mask_clicker
 from minilib.interactive.live import caption_search, noising_lab
+from minilib.segmentation.image_encoder import ImageEncoderConfig
+from minilib.segmentation.mask_decoder import MaskDecoderConfig
+from minilib.segmentation.sam import Sam, SamConfig
 
 FRAME = torch.zeros(3, 4, 4)
 CHOICES = [Choice("yes", "so it is", correct=True), Choice("no", "it is not")]
@@ -156,3 +160,41 @@ def test_promptbars_name_what_they_cannot_show(changes, message):
 def test_caption_search_names_what_it_cannot_search(features, options, message):
     with pytest.raises(ValueError, match=message):
         caption_search(torch.zeros(2, 3, 4, 4), features, lambda caption: torch.zeros(2), **options)
+
+
+@pytest.fixture(scope="module")
+def sam():
+    encoder = ImageEncoderConfig(
+        image_size=32, patch_size=8, width=12, depth=1, num_heads=2, hidden=16, window_size=2, global_blocks=(0,),
+        out_channels=16,
+    )  # fmt: skip
+    return Sam(SamConfig(encoder=encoder, decoder=MaskDecoderConfig(depth=1, num_heads=2, hidden=16, iou_hidden=8)))
+
+
+PHOTO = torch.zeros(3, 32, 32)
+
+
+@pytest.mark.parametrize("missing", ["anywidget", "ipywidgets"])
+def test_mask_clicker_without_its_extra_names_it(sam, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=rf"{missing} is needed .* pip install 'minilib\[live\]'"):
+        mask_clicker(sam, PHOTO)
+
+
+@pytest.mark.parametrize(
+    "image, scale, error, message",
+    [
+        (FRAME, 3, ValueError, r"an image of shape \(3, 32, 32\), got \(3, 4, 4\).*fit_photograph"),
+        (PHOTO[None], 3, ValueError, r"an image of shape \(3, 32, 32\), got \(1, 3, 32, 32\)"),
+        (PHOTO[:1], 3, ValueError, r"got \(1, 32, 32\)"),
+        (PHOTO + 2, 3, ValueError, r"image: expected image values in \[-1, 1\], got 2 to 2"),
+        (PHOTO * torch.nan, 3, ValueError, "got NaN values"),
+        (PHOTO.byte(), 3, TypeError, r"a floating-point image in \[-1, 1\], got torch.uint8"),
+        (PHOTO.numpy(), 3, TypeError, r"a floating-point image in \[-1, 1\], got ndarray"),
+        (PHOTO, 0, ValueError, "a scale of at least 1, got 0"),
+    ],
+)
+def test_mask_clicker_names_what_it_cannot_show_before_it_encodes(sam, monkeypatch, image, scale, error, message):
+    monkeypatch.setattr(Sam, "encode_image", lambda *_: pytest.fail("encoded"))
+    with pytest.raises(error, match=message):
+        mask_clicker(sam, image, scale=scale)

@@ -5,10 +5,16 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import Sam2VideoConfig, Sam2VideoModel
+from transformers import (
+    Sam2ImageProcessor,
+    Sam2VideoConfig,
+    Sam2VideoModel,
+    Sam2VideoProcessor,
+    Sam2VideoVideoProcessor,
+)
 from transformers.models.sam2_video import modeling_sam2_video as modeling
 
-from minilib.interop.sam2 import sam2_from_transformers
+from minilib.interop.sam2 import load_sam2_video, sam2_from_transformers
 from minilib.segmentation.frames import Prompt
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.memory_attention import axial_angles, grid_waves, time_waves
@@ -348,3 +354,26 @@ def test_following_an_object(models, kind, sight, monkeypatch):
                 large = F.interpolate(said.pred_masks, (SIZE, SIZE), mode="bilinear", align_corners=False)
                 torch.testing.assert_close(found.logits, large[0, 0], **CLOSE)
     assert {"always": all(visible), "now and then": len(set(visible)) == 2, "never": not any(visible)}[sight]
+
+
+def test_published_weights_follow_a_click(tmp_path):
+    """A stand-in with random weights, in the layout of facebook/sam2.1-hiera-tiny."""
+    torch.manual_seed(0)
+    config, size = tiny_config(), {"height": SIZE, "width": SIZE}
+    backbone = config.vision_config.backbone_config  # one that can run: no global block where a stage begins
+    backbone.window_size_per_stage, backbone.global_attention_blocks = [8, 4, 4, 2], []
+    model = Sam2VideoModel(config)
+    with torch.no_grad():
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(5.0)  # it believes to see the object
+    model.save_pretrained(tmp_path)
+    processors = Sam2ImageProcessor(size=size), Sam2VideoVideoProcessor(size=size)
+    Sam2VideoProcessor(*processors, target_size=SIZE).save_pretrained(tmp_path)
+    follow, frames = load_sam2_video(str(tmp_path)), 2 * torch.rand(4, 3, 48, 40) - 1
+    masks = follow(frames, 2, torch.tensor([[30.0, 12]]), torch.tensor([1]))
+    assert masks.shape == (4, 48, 40) and masks.dtype == torch.bool
+    assert masks.flatten(1).any(1).all() and not masks.all()
+
+
+def test_other_models_are_refused(tmp_path):
+    with pytest.raises(OSError, match="is no folder here"):
+        load_sam2_video(str(tmp_path / "nowhere"))

@@ -18,6 +18,8 @@ FOREIGN = {
     "open_clip",
     "otter",
     "ipywidgets",
+    "anywidget",
+    "traitlets",
     "nbformat",
 }
 SHARED = ("minilib.views.cameras", "minilib.attention.layers", "minilib.attention.blocks")
