@@ -110,7 +110,9 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
     with at most N memories, with and without pointers; `after_N_pointers`, `after_N_alone`: after the toy was hidden.
     `twin_N_pointers`, `twin_N_alone`: share of clips on whose last frame the mask covers more of the twin than of the
     toy. `gone_said`, `seen_said`: share of frames on which the occlusion score is right, where the film cuts away and
-    where it does not; `j_and_f_back`: J&F after it has come back.
+    where it does not; `j_and_f_back`: J&F after it has come back. `gain_of_the_first`: what one memory brings, over all
+    frames; `gain_of_the_others`: what six more bring after the toy was hidden; `gain_of_pointers`,
+    `gain_of_pointers_to_one`: what pointers add to seven memories, and to one.
     """
     some = films(model, num_clips)
     prompts, hidden = first_prompts(some.target[:, 0]), some.hidden()
@@ -139,12 +141,20 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
     metrics["gone_said"] = metric(over_frames((~visible).float(), away))
     metrics["seen_said"] = metric(over_frames(visible.float(), later & ~away))
     metrics["j_and_f_back"] = metric(over_frames(both, back))
+    everywhere, afterwards = {}, {}
     for arm, options in ARMS.items():
         masks, _ = follow(model, some, prompts["mask"], **options)
         both = (mask_iou(masks, some.target) + contour_f(masks, some.target)) / 2
-        metrics[f"memories_{arm}"] = metric(over_frames(both, later))
-        metrics[f"after_{arm}"] = metric(over_frames(both, after))
+        everywhere[arm], afterwards[arm] = over_frames(both, later), over_frames(both, after)
+        metrics[f"memories_{arm}"], metrics[f"after_{arm}"] = metric(everywhere[arm]), metric(afterwards[arm])
         on_toy, on_twin = ((masks & which)[:, -1].flatten(1).sum(1) for which in (some.target, some.twin))
         metrics[f"twin_{arm}"] = metric((on_twin > on_toy).float())
+    for name, values, one, other in (
+        ("gain_of_the_first", everywhere, "1_alone", "0_alone"),
+        ("gain_of_the_others", afterwards, "7_alone", "1_alone"),
+        ("gain_of_pointers", afterwards, "7_pointers", "7_alone"),
+        ("gain_of_pointers_to_one", afterwards, "1_pointers", "1_alone"),
+    ):
+        metrics[name] = metric(values[one] - values[other])
     say(metrics)
     return metrics

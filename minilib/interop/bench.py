@@ -18,9 +18,9 @@ from minilib.interop.segment_anything import sam_to_segment_anything
 from minilib.interop.vit import vit_to_transformers
 from minilib.interop.vit_pytorch import vit_to_vit_pytorch
 from minilib.recipes.clip_toybox import CLIPToybox
+from minilib.recipes.sam_toybox import SamToybox
 from minilib.recipes.vit_toybox import ViTToybox
 from minilib.segmentation.image_encoder import ImageEncoderConfig
-from minilib.segmentation.mask_decoder import MaskDecoderConfig
 from minilib.segmentation.sam import Sam, SamConfig
 
 VIT_SHAPES = {
@@ -38,15 +38,15 @@ CLIP_SHAPES = {
 }
 """Shapes of CLIP, with the number of pairs; with the first normalisation that all of transformers' have."""
 
-SAM_ENCODER = ImageEncoderConfig(width=192, depth=6, num_heads=6, hidden=768, global_blocks=(2, 5))
 SAM_SHAPES = {
-    "SAM at 512 pixels": (SamConfig(encoder=replace(SAM_ENCODER, image_size=512)), 1),
-    "SAM at 128 pixels": (
+    "sam-toybox": (SamToybox().sam, 8),
+    "SAM at 512 pixels": (
         SamConfig(
-            encoder=replace(SAM_ENCODER, image_size=128, patch_size=8, window_size=8, out_channels=128),
-            decoder=MaskDecoderConfig(hidden=512),
+            encoder=ImageEncoderConfig(
+                image_size=512, width=192, depth=6, num_heads=6, hidden=768, global_blocks=(2, 5)
+            )
         ),
-        8,
+        1,
     ),
 }
 """Shapes of SAM, with the batch size of the image encoder; the mask decoder gets 16 clicks on one picture."""

@@ -97,8 +97,8 @@ class Sam2Toybox(Recipe):
     name: str = "sam2-toybox"
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=2400,
-            batch_size=12,
+            steps=1300,
+            batch_size=8,
             learning_rate=5e-4,
             weight_decay=0.05,
             ema_decay=0.998,
@@ -110,7 +110,7 @@ class Sam2Toybox(Recipe):
             channels=32, depth=2, hidden=256, fuser_hidden=256, layer_scale=0.1, max_pointers=8
         )
     )
-    num_clips: int = 1500
+    num_clips: int = 1000
 
     def make_model(self) -> nn.Module:
         """A SAM 2 that is `sam-toybox` but for its memory, which is untrained."""
