@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -82,6 +82,8 @@ class Recipe(ABC):
 
     name: str
     train: TrainConfig
+    leaves_weights_unused: ClassVar[bool] = False
+    """Whether there are steps in which some weights get no gradient; several devices have to know."""
 
     @abstractmethod
     def make_model(self) -> nn.Module:
@@ -186,8 +188,11 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
     """
     accelerate = require("accelerate", extra="train")
     config, path = recipe.train, folder / CHECKPOINT
+    distributed = accelerate.DistributedDataParallelKwargs(find_unused_parameters=recipe.leaves_weights_unused)
     accelerator = accelerate.Accelerator(
-        gradient_accumulation_steps=config.gradient_accumulation, mixed_precision=config.mixed_precision
+        gradient_accumulation_steps=config.gradient_accumulation,
+        mixed_precision=config.mixed_precision,
+        kwargs_handlers=[distributed],
     )
     parts = accelerator.num_processes * config.gradient_accumulation
     if config.batch_size % parts:

@@ -44,6 +44,8 @@ class Table:
         part, toy, everything = self.meanings(x, y)
         parts = large_enough(self.parts, toy)
         chance = torch.tensor([KINDS["part"] / max(1, len(parts)), KINDS["toy"], KINDS["group"] * len(self.toys)])
+        if not parts:  # then `choose_target` takes the toy
+            chance[1] += KINDS["part"]
         if int(self.parts[y, x]) not in parts:
             chance[0] = 0.0
         likely = chance / torch.stack([part.sum(), toy.sum(), everything.sum()])
@@ -88,7 +90,8 @@ def evaluate_sam(recipe: SamToybox, model: Sam, *, num_scenes: int = 300, auto_s
     def add(name: str, values: Tensor) -> None:
         scores.setdefault(name, []).append(float(values.float().mean()))
 
-    for table in tables(num_scenes):
+    scenes = tables(num_scenes)
+    for table in scenes:
         for name, values in clicked(model, table, recipe.max_clicks).items():
             add(name, values)
     metrics = {name: metric(torch.tensor(values)) for name, values in scores.items()}
@@ -99,7 +102,7 @@ def evaluate_sam(recipe: SamToybox, model: Sam, *, num_scenes: int = 300, auto_s
     for name, (one, other) in differences.items():
         metrics[name] = metric(torch.tensor(scores[one]) - torch.tensor(scores[other]))
     say(metrics)
-    recalls, precisions = zip(*(automatic(model, table) for table in tables(auto_scenes)), strict=True)
+    recalls, precisions = zip(*(automatic(model, table) for table in scenes[:auto_scenes]), strict=True)
     found = {"auto_recall": metric(torch.tensor(recalls)), "auto_precision": metric(torch.tensor(precisions))}
     say(found)
     return metrics | found
@@ -151,7 +154,7 @@ def automatic(sam: Sam, table: Table) -> tuple[float, float]:
         for toy in large_enough(table.instances)
         for part in large_enough(table.parts, table.instances == toy)
     ]
-    things = torch.cat([table.toys, table.instances[None] > 0, torch.stack(parts)])
+    things = torch.cat([table.toys, table.instances[None] > 0, *(part[None] for part in parts)])
     if not len(masks):
         return 0.0, 0.0
     ious = mask_iou(masks[:, None].expand(-1, len(things), -1, -1), things.expand(len(masks), -1, -1, -1))

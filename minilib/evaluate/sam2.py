@@ -11,7 +11,7 @@ from minilib.evaluate.common import metric, say
 from minilib.recipes.sam2_toybox import Sam2Toybox, clips128
 from minilib.recipes.sam_toybox import SMALLEST
 from minilib.segmentation.frames import FramePrediction, Prompt
-from minilib.segmentation.metrics import contour_f, mask_iou
+from minilib.segmentation.metrics import contour_f, j_and_f, mask_iou
 from minilib.segmentation.prompts import centre_click, mask_boxes
 from minilib.segmentation.sam2 import Sam2
 
@@ -49,8 +49,20 @@ class Films:
         pixels = self.target.flatten(2).sum(2)
         return pixels < HIDDEN * pixels.amax(1, keepdim=True)
 
+    def after(self) -> Bool[Tensor, "b t"]:
+        """Frames after the toy was hidden, on which it is not."""
+        hidden = self.hidden()
+        hidden[:, 0] = False  # there it was pointed at
+        return (hidden.cumsum(1) > 0) & ~self.hidden()
+
     def cut(self) -> "Films":
-        """The same, but the frames `AWAY` show the film before: nothing of the toy, or of its twin, is in sight."""
+        """The same, but the frames `AWAY` show the film before: nothing of the toy, or of its twin, is in sight.
+
+        Raises:
+            ValueError: there is only one film.
+        """
+        if len(self.frames) < 2:
+            raise ValueError("expected at least two films, to cut from one to another, got one")
         frames, embeddings, target, twin = (
             value.clone() for value in (self.frames, self.embeddings, self.target, self.twin)
         )
@@ -77,7 +89,7 @@ def first_prompts(target: Bool[Tensor, "b h w"]) -> dict[str, Prompt]:
     """What can be said of the first frame: its mask, a box, or the click at its deepest point."""
     points, labels = centre_click(torch.zeros_like(target), target)
     corners = mask_boxes(target).float().unflatten(1, (2, 2))
-    both = torch.tensor([2, 3]).expand(len(target), -1)
+    both = torch.tensor([2, 3], device=target.device).expand(len(target), -1)
     return {"mask": Prompt(mask=target), "box": Prompt(corners, both), "click": Prompt(points, labels)}
 
 
@@ -109,17 +121,18 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
     frames before, while and after the toy is hidden. `memories_N_pointers`, `memories_N_alone`: J&F over all frames
     with at most N memories, with and without pointers; `after_N_pointers`, `after_N_alone`: after the toy was hidden.
     `twin_N_pointers`, `twin_N_alone`: share of clips on whose last frame the mask covers more of the twin than of the
-    toy. `gone_said`, `seen_said`: share of frames on which the occlusion score is right, where the film cuts away and
-    where it does not; `j_and_f_back`: J&F after it has come back. `gain_of_the_first`: what one memory brings, over all
-    frames; `gain_of_the_others`: what six more bring after the toy was hidden; `gain_of_pointers`,
-    `gain_of_pointers_to_one`: what pointers add to seven memories, and to one.
+    toy, and `kept_N_…`, more of the toy (the rest covers neither). In films that cut away, `gone_said`, `seen_said`:
+    share of frames on which the occlusion score is right, where the toy has no pixel and where it has; `j_and_f_back`:
+    J&F after it has come back. `gain_of_the_first`: what one memory brings, over all frames; `gain_of_the_others`: what
+    six more bring after the toy was hidden; `gain_of_pointers`, `gain_of_pointers_to_one`: what pointers add there to
+    seven memories, and to one.
     """
     some = films(model, num_clips)
     prompts, hidden = first_prompts(some.target[:, 0]), some.hidden()
     later = torch.ones_like(hidden)
     later[:, 0] = False
-    passed = hidden.cumsum(1) > 0
-    before, after = later & ~passed, passed & ~hidden
+    after = some.after()
+    before = later & ~hidden & ~after
     metrics = {}
     for name, prompt in prompts.items():
         masks, _ = follow(model, some, prompt)
@@ -135,20 +148,21 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
         metrics |= {key: metric(over_frames(*values)) for key, values in parts.items()}
     other = some.cut()
     masks, visible = follow(model, other, prompts["mask"])
-    away, back = torch.zeros_like(later), torch.zeros_like(later)
-    away[:, AWAY], back[:, max(AWAY) + 1 :] = True, True
-    both = (mask_iou(masks, other.target) + contour_f(masks, other.target)) / 2
-    metrics["gone_said"] = metric(over_frames((~visible).float(), away))
-    metrics["seen_said"] = metric(over_frames(visible.float(), later & ~away))
+    back = torch.zeros_like(later)
+    back[:, max(AWAY) + 1 :] = True
+    both, there = j_and_f(masks, other.target), other.target.flatten(2).any(2)
+    metrics["gone_said"] = metric(over_frames((~visible).float(), later & ~there))
+    metrics["seen_said"] = metric(over_frames(visible.float(), later & there))
     metrics["j_and_f_back"] = metric(over_frames(both, back))
     everywhere, afterwards = {}, {}
     for arm, options in ARMS.items():
         masks, _ = follow(model, some, prompts["mask"], **options)
-        both = (mask_iou(masks, some.target) + contour_f(masks, some.target)) / 2
+        both = j_and_f(masks, some.target)
         everywhere[arm], afterwards[arm] = over_frames(both, later), over_frames(both, after)
         metrics[f"memories_{arm}"], metrics[f"after_{arm}"] = metric(everywhere[arm]), metric(afterwards[arm])
         on_toy, on_twin = ((masks & which)[:, -1].flatten(1).sum(1) for which in (some.target, some.twin))
         metrics[f"twin_{arm}"] = metric((on_twin > on_toy).float())
+        metrics[f"kept_{arm}"] = metric((on_toy > on_twin).float())
     for name, values, one, other in (
         ("gain_of_the_first", everywhere, "1_alone", "0_alone"),
         ("gain_of_the_others", afterwards, "7_alone", "1_alone"),

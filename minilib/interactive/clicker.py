@@ -103,6 +103,7 @@ def mask_clicker(sam: Sam, image: Float[Tensor, "3 s s"], *, scale: int = 3) -> 
             widgets.Image(value=value, format="png", width=THUMBNAIL, height=THUMBNAIL) for value in drawn
         ]
         for thumbnail in before:
+            thumbnail.layout.close()
             thumbnail.close()  # else kernel and page keep it for ever
         box.choice.unobserve(show, names="value")
         box.choice.options = [(f"IoU {value:.2f}", number) for number, value in enumerate(ious.tolist())]

@@ -12,6 +12,7 @@ from minilib.errors import require
 from minilib.images import to_uint8
 from minilib.interop.hub import check_source
 from minilib.interop.sam import TRANSFORMERS, under_our_names
+from minilib.segmentation.frames import check_frame
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
 from minilib.segmentation.memory import MemoryConfig
@@ -154,7 +155,8 @@ def load_sam2_video(source: str) -> Callable[[Tensor, int, Tensor, Tensor], Bool
         source: its name on the hub, or a folder of the same layout.
     Returns:
         A function from frames (t, 3, h, w) in [−1, 1], the number of one of them, and points (k, 2) on it, pixels
-        (x, y) with labels (k), 1 inside and 0 outside, to masks of what was clicked on all frames.
+        (x, y) with labels (k), 1 inside and 0 outside, to masks of what was clicked on all frames. It raises ValueError
+        for other shapes, or a frame that is not there.
     Raises:
         OSError: no such folder, or no such name, or no network, or a file is missing.
         ValueError: another type of model.
@@ -169,6 +171,10 @@ def load_sam2_video(source: str) -> Callable[[Tensor, int, Tensor, Tensor], Bool
 
     @torch.no_grad()
     def masks(frames: Tensor, frame: int, points: Tensor, labels: Tensor) -> Bool[Tensor, "t h w"]:
+        check_frame(frame, len(frames))
+        if frames.ndim != 4 or points.ndim != 2 or points.shape[1:] != (2,) or labels.shape != points.shape[:1]:
+            shapes = ", ".join(str(tuple(value.shape)) for value in (frames, points, labels))
+            raise ValueError(f"expected frames (t, 3, h, w), points (k, 2) and labels (k,), got {shapes}")
         session = processor.init_video_session(video=list(to_uint8(frames).cpu().numpy()))
         asked = {"input_points": [[points.tolist()]], "input_labels": [[labels.tolist()]]}
         processor.add_inputs_to_inference_session(session, frame_idx=frame, obj_ids=1, **asked)

@@ -1,19 +1,20 @@
 """A small SAM 2 that follows a toy through a clip: behind a board, and past its identical twin."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from minilib.recipes.sam_toybox import SMALLEST, SamToybox, for_each
+from minilib.recipes.sam_toybox import SMALLEST, SamToybox, Talks, fill, for_each
 from minilib.segmentation.frames import FramePrediction, Prompt
 from minilib.segmentation.losses import sam2_loss
 from minilib.segmentation.memory import MemoryConfig
 from minilib.segmentation.prompts import first_click, jittered_boxes
-from minilib.segmentation.sam import Sam, resize_logits
+from minilib.segmentation.sam import Sam, SamConfig, resize_logits
 from minilib.segmentation.sam2 import Sam2, Sam2Config
 from minilib.toybox.datasets import Clips
 from minilib.training import Recipe, TrainConfig
@@ -30,26 +31,27 @@ def clips128(split: str, *, num_clips: int, first: int = 0) -> Clips:
     return Clips(split, num_clips=num_clips, first=first, fields=("rgb", "instance_ids"))
 
 
-class EncodedSam2(Sam2):
-    """A SAM 2 that may be called with embeddings, so that training on several devices sees the whole call."""
-
-    def forward(self, frames: Tensor, *arguments: Any, encoded: bool = False, **options: Any) -> list[FramePrediction]:
-        """As `Sam2.forward`; or, with `encoded`, as `Sam2.follow`."""
-        return (self.follow if encoded else super().forward)(frames, *arguments, **options)
+class PromptedSam2(Talks, Sam2):
+    """A SAM 2 that talks."""
 
 
 class EncodedClips(Dataset):
     """Clips as the image encoder sees them. It does not learn, so each frame goes through it once.
 
-    Items are dicts: embedding (t, d, g, g), in half precision; instance_ids (t, h, w).
+    Items are dicts: embedding (t, d, g, g), in half precision; elsewhere, the same of another clip; instance_ids
+    (t, h, w).
 
     Args:
         clips: to be encoded, now.
         sam: whose encoder.
+    Raises:
+        ValueError: fewer than two clips.
     """
 
     @torch.no_grad()
     def __init__(self, clips: Clips, sam: Sam):
+        if len(clips) < 2:
+            raise ValueError(f"expected at least two clips, to cut from one to another, got {len(clips)}")
         self.clips = clips
         self.embeddings = [sam.encode_image(clips[index]["rgb"]).half() for index in range(len(clips))]
 
@@ -57,11 +59,15 @@ class EncodedClips(Dataset):
         return len(self.clips)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return {"embedding": self.embeddings[index], "instance_ids": self.clips[index]["instance_ids"]}
+        return {
+            "embedding": self.embeddings[index],
+            "elsewhere": self.embeddings[(index + 1) % len(self)],
+            "instance_ids": self.clips[index]["instance_ids"],
+        }
 
 
 def choose_object(instances: Int[Tensor, "h w"], which: float) -> int:
-    """The id of an object that shows enough of itself: in half of the cases toy 1, which something will hide.
+    """The id of an object that shows enough of itself: in half of the cases or more toy 1, which a board will hide.
 
     Args:
         instances: ids, 0 where there is none.
@@ -85,16 +91,19 @@ def cut_away(cut: Float[Tensor, " b"], length: int) -> Bool[Tensor, "b {length}"
 class Sam2Toybox(Recipe):
     """Clips of 8 frames, prompted on one frame or two, forwards and backwards (Ravi et al. 2024, appendix D.2.2).
 
-    Starts from `sam-toybox`, whose image encoder stays as it is; everything else learns. How many memories there are,
-    and whether there are pointers, is drawn anew in each step: so that what they bring can be measured in one model. No
+    Starts from `sam-toybox`, whose image encoder stays as it is; everything else learns. How many memories there are
+    (none, too), and whether there are pointers, is drawn anew in each step: so that what they bring can be measured in
+    one model. No
     toy in these clips is ever quite out of sight; so some of them cut away to another one and back.
 
     Args:
-        memory: shape of what is added to `sam-toybox`.
+        sam: shape of `sam-toybox`.
+        memory: shape of what is added to it.
         num_clips: of the training split.
     """
 
     name: str = "sam2-toybox"
+    leaves_weights_unused: ClassVar[bool] = True
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
             steps=1300,
@@ -105,6 +114,7 @@ class Sam2Toybox(Recipe):
             sample_every=100_000,
         )
     )
+    sam: SamConfig = field(default_factory=lambda: SamToybox().sam)
     memory: MemoryConfig = field(
         default_factory=lambda: MemoryConfig(
             channels=32, depth=2, hidden=256, fuser_hidden=256, layer_scale=0.1, max_pointers=8
@@ -114,8 +124,7 @@ class Sam2Toybox(Recipe):
 
     def make_model(self) -> nn.Module:
         """A SAM 2 that is `sam-toybox` but for its memory, which is untrained."""
-        sam = trained_sam()
-        shape = sam.config
+        shape = self.sam
         config = Sam2Config(
             encoder=shape.encoder,
             decoder=shape.decoder,
@@ -124,8 +133,8 @@ class Sam2Toybox(Recipe):
             image_std=shape.image_std,
             memory=self.memory,
         )
-        sam2 = EncodedSam2(config)
-        sam2.load_state_dict(sam.state_dict(), strict=False)  # what the memory needs is new
+        sam2 = PromptedSam2(config)
+        fill(sam2, trained_sam().state_dict(), new=r"^memory\.|^mask_to_prompt\.|^mask_decoder\.score_")
         sam2.image_encoder.requires_grad_(False)
         return sam2
 
@@ -144,7 +153,7 @@ class Sam2Toybox(Recipe):
             "object": torch.rand(batch_size, generator=generator),
             "reversed": torch.rand(batch_size, generator=generator) < 0.5,
             "seed": torch.randint(0, 2**31, (batch_size,), generator=generator),
-            "frame": (2 * shared() - 1).clamp(min=0),  # the first in half of the cases
+            "frame": (2 * shared() - 1).clamp(min=0),  # the first in half of the cases, and its share of the rest
             "cut": torch.rand(batch_size, generator=generator),
             "kind": shared(),
             "second": shared(),
@@ -153,7 +162,7 @@ class Sam2Toybox(Recipe):
         }
 
     def losses(self, model: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, " b"]:
-        """Mean of `sam2_loss` over all frames whose mask was not given."""
+        """See `loss_of`."""
         backwards = batch["reversed"][:, None, None]
         embeddings, ids = batch["embedding"].float(), batch["instance_ids"].long()
         embeddings = torch.where(backwards[..., None, None], embeddings.flip(1), embeddings)
@@ -165,21 +174,17 @@ class Sam2Toybox(Recipe):
         prompts = self.draw_prompts(target, frame, batch)
         away = cut_away(batch["cut"], length)
         away[:, list(prompts)] = False
-        embeddings = torch.where(away[..., None, None, None], embeddings.roll(1, 0), embeddings)
+        embeddings = torch.where(away[..., None, None, None], batch["elsewhere"].float(), embeddings)
         target = target & ~away[..., None, None]
         options = {
-            "num_memories": 1 + int(batch["memories"][0] * self.memory.num_memories),
+            "num_memories": int(batch["memories"][0] * (self.memory.num_memories + 1)),
             "pointers": bool(batch["pointers"][0]),
         }
-        answers = model(embeddings, prompts, encoded=True, **options)
-        losses = [
-            sam2_loss(
-                resize_logits(answer.logits, target.shape[-1]), answer.iou, answer.object_score, target[:, number]
-            )
-            for number, answer in enumerate(answers)
-            if number not in prompts or prompts[number].mask is None
-        ]
-        return torch.stack(losses).mean(0)
+
+        def talk(sam2: Sam2) -> Float[Tensor, " b"]:
+            return loss_of(sam2.follow(embeddings, prompts, **options), prompts, target)
+
+        return model(talk=talk)
 
     def draw_prompts(self, target: Bool[Tensor, "b t h w"], frame: int, batch: dict[str, Tensor]) -> dict[int, Prompt]:
         """What is said of a frame: a click, a box, or a mask; and, one time in four, the mask of another frame."""
@@ -197,6 +202,18 @@ class Sam2Toybox(Recipe):
         points = drawn.unflatten(1, (2, 2)) if is_box else drawn
         labels = torch.tensor([2, 3] if is_box else [1], device=target.device).expand(len(target), -1)
         return prompts | {frame: Prompt(points, labels)}
+
+
+def loss_of(
+    answers: Sequence[FramePrediction], prompts: Mapping[int, Prompt], target: Bool[Tensor, "b t h w"]
+) -> Float[Tensor, " b"]:
+    """Mean of `sam2_loss` over all frames whose mask was not given."""
+    losses = []
+    for number, answer in enumerate(answers):
+        if number not in prompts or prompts[number].mask is None:
+            logits = resize_logits(answer.logits, target.shape[-1])
+            losses.append(sam2_loss(logits, answer.iou, answer.object_score, target[:, number]))
+    return torch.stack(losses).mean(0)
 
 
 def trained_sam() -> Sam:

@@ -1,6 +1,7 @@
 """A small SAM for tables with toys: a click means a part of a toy, the toy, or all toys."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,16 +58,31 @@ def choose_target(
     return toy & (parts == options[int(part * len(options))])
 
 
-class PromptedSam(Sam):
-    """A SAM whose one call can be a whole conversation, so that training on several devices sees all of it."""
+class Talks(nn.Module):
+    """For a model whose one call can be a whole conversation, so that training on several devices sees all of it."""
 
-    def forward(
-        self, images: Float[Tensor, "b c h w"], *args: Any, talk: Callable[..., Any] | None = None, **options: Any
-    ):
-        """As `Sam.forward`; or, with `talk`, what that says of the model and the embedding."""
-        if talk is None:
-            return super().forward(images, *args, **options)
-        return talk(self, self.encode_image(images))
+    def forward(self, *arguments: Any, talk: Callable[..., Any] | None = None, **options: Any) -> Any:
+        """What the model says or, with `talk`, what that says of the model."""
+        return super().forward(*arguments, **options) if talk is None else talk(self)
+
+
+class PromptedSam(Talks, Sam):
+    """A SAM that talks."""
+
+
+def fill(model: nn.Module, state: Mapping[str, Tensor], *, new: str) -> None:
+    """Loads weights into a model that has more.
+
+    Args:
+        model: to be filled.
+        state: its weights, except those with a name in which the pattern `new` is found.
+    Raises:
+        ValueError: other weights are missing, or there are some that the model does not have.
+    """
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    strange = [*unexpected, *(name for name in missing if not re.search(new, name))]
+    if strange:
+        raise ValueError(f"expected the weights of {type(model).__name__} except {new!r}, got no fit for {strange}")
 
 
 def for_each(
@@ -146,7 +162,7 @@ class SamToybox(Recipe):
         sam, (_, vit) = PromptedSam(self.sam), load_trained("vit-toybox")
         encoder, grid = sam.image_encoder, self.sam.encoder.grid
         encoder.patch_embedding.load_state_dict(vit.patch_embedding.state_dict())
-        encoder.blocks.load_state_dict(vit.blocks.state_dict(), strict=False)  # relative positions are new
+        fill(encoder.blocks, vit.blocks.state_dict(), new=r"attention\.heads\.(height|width)_positions$")
         encoder.positions.data = resized_positions(vit.positions[1:], (vit.config.grid,) * 2, (grid, grid)).clone()
         return sam
 
@@ -181,11 +197,12 @@ class SamToybox(Recipe):
         generators = [torch.Generator().manual_seed(seed) for seed in batch["seed"].tolist()]
         target, clicks = torch.stack(targets), int(batch["clicks"][0])
 
-        def talk(sam: Sam, embedding: Tensor) -> Float[Tensor, " p"]:
+        def talk(sam: Sam) -> Float[Tensor, " p"]:
+            embedding = sam.encode_image(images)
             with torch.autocast(embedding.device.type, enabled=False):
                 return conversation(sam, embedding.float(), target, generators, clicks)
 
-        return model(images, talk=talk).unflatten(0, (len(images), -1)).mean(1)
+        return model(talk=talk).unflatten(0, (len(images), -1)).mean(1)
 
 
 def conversation(
@@ -208,8 +225,8 @@ def conversation(
     logits, iou = (value.detach() for value in first)
     logits = logits[torch.arange(len(logits)), iou.argmax(1)][:, None]
     for click in range(1, clicks):
-        wrong = resize_logits(logits, target.shape[-1])[:, 0] > 0
-        new_points, new_labels = for_each(corrective_click, generators, wrong, target)
+        said = resize_logits(logits, target.shape[-1])[:, 0] > 0
+        new_points, new_labels = for_each(corrective_click, generators, said, target)
         points, labels = torch.cat([points, new_points], dim=1), torch.cat([labels, new_labels], dim=1)
         with torch.set_grad_enabled(click == clicks - 1 and torch.is_grad_enabled()):
             answer = sam.predict(embedding, points, labels, masks=logits[:, 0], multimask=False)

@@ -16,7 +16,7 @@ class SamLoss(NamedTuple):
     Attributes:
         total: 20 · focal + dice + iou, to be averaged and minimised.
         focal, dice: of the mask that fits best.
-        iou: squared error of the predicted IoUs.
+        iou: error of the predicted IoUs.
         best: index of the mask that fits best.
     """
 
@@ -77,6 +77,7 @@ def sam_loss(
     focal_weight: float = 20.0,
     dice_weight: float = 1.0,
     iou_weight: float = 1.0,
+    absolute: bool = False,
 ) -> SamLoss:
     """20 · focal + dice of the mask that fits best, plus the squared error of the predicted IoUs.
 
@@ -87,6 +88,7 @@ def sam_loss(
         logits, iou: as from `Sam.predict`, the logits resized to the target.
         target: the true mask of each prompt.
         focal_weight, dice_weight, iou_weight: of the parts.
+        absolute: learn the predicted IoUs by their absolute error, not the squared one.
     Raises:
         ValueError, TypeError: see `focal_loss`; or predicted IoUs of another shape than (p, m).
     """
@@ -96,7 +98,8 @@ def sam_loss(
     best = (focal_weight * focal + dice_weight * dice).detach().argmin(1)
     rows = torch.arange(len(best), device=best.device)
     true_iou = mask_iou(logits > 0, target[:, None].expand_as(logits))
-    error = (iou - true_iou.to(iou.dtype)).square().mean(1)
+    gap = iou - true_iou.to(iou.dtype)
+    error = (gap.abs() if absolute else gap.square()).mean(1)
     total = focal_weight * focal[rows, best] + dice_weight * dice[rows, best] + iou_weight * error
     return SamLoss(total, focal[rows, best], dice[rows, best], error, best)
 
@@ -121,10 +124,8 @@ def sam2_loss(
     Raises:
         ValueError, TypeError: see `sam_loss`.
     """
-    parts = sam_loss(logits, iou, target, focal_weight=focal_weight, iou_weight=0.0)
-    true_iou = mask_iou(logits > 0, target[:, None].expand_as(logits))
+    shown = sam_loss(logits, iou, target, focal_weight=focal_weight, absolute=True).total
     visible = target.flatten(1).any(1).to(iou.dtype)
-    shown = parts.total + (iou - true_iou.to(iou.dtype)).abs().mean(1)
     return visible * shown + F.binary_cross_entropy_with_logits(object_score, visible, reduction="none")
 
 

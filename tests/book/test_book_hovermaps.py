@@ -110,15 +110,24 @@ def test_a_map_is_there_without_scripts(page):
     assert "--x: 66.6667%" in style and "--y: 50%" in style
 
 
-def test_masks_lie_over_the_picture(open_page, tmp_path):
-    """White inside the mask, where the picture is; dark outside."""
-    maps = torch.zeros(2, 2, 8, 8)
-    maps[:, :, :, :4] = 1.0
-    white = torch.ones(3, 8, 8)
-    html = HoverMaps(white, {"mask": maps}, alt="white", over=True, scale=20, panel=160)._repr_html_()
+def test_masks_lie_over_the_picture_and_move_alone(open_page, tmp_path):
+    """Half of a picture is white, half is grey; of the shadow only that of the place is seen."""
+    picture, maps = torch.ones(3, 8, 8), torch.zeros(2, 2, 8, 8)
+    picture[:, 4:] = 0.0
+    maps[0, :, :, :4], maps[1, :, :, 4:] = 1.0, 1.0  # first line of places: the left is inside, second: the right
+    html = HoverMaps(picture, {"mask": maps}, alt="halves", over=True, start=(0, 0), scale=20, panel=160)._repr_html_()
     (tmp_path / "index.html").write_text(f"<!doctype html><title>masks</title><body>{html}</body>", encoding="utf-8")
+    shots = []
     with Server(tmp_path) as address:
         page = open_page(f"{address}/index.html").page
-        shot = Image.open(io.BytesIO(page.query_selector(".hovermaps-map").screenshot())).convert("L")
-    width, height = shot.size
-    assert shot.getpixel((width // 4, height // 8)) > 245 and shot.getpixel((3 * width // 4, height // 8)) < 80
+        page.focus(".hovermaps-picture")
+        for key in ("ArrowRight", "ArrowDown"):
+            page.keyboard.press(key)
+            shots.append(Image.open(io.BytesIO(page.query_selector(".hovermaps-map").screenshot())).convert("L"))
+    for shot, inside, outside in zip(shots, (1, 3), (3, 1), strict=True):
+        width, height = shot.size
+        found = [
+            shot.getpixel((column * width // 4, row * height // 4)) for column in (inside, outside) for row in (1, 3)
+        ]
+        assert found[0] > 245 and 110 < found[1] < 145  # white above, grey below
+        assert found[2] < 80 and found[3] < 50  # both dark

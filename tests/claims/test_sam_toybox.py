@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from minilib.evaluate.sam import automatic, clicked, tables
-from minilib.evaluate.sam2 import ARMS, films, first_prompts, follow
+from minilib.evaluate.sam2 import ARMS, films, first_prompts, follow, over_frames
 from minilib.metrics import bootstrap_interval
 from minilib.segmentation.metrics import j_and_f
 from minilib.weights import cards, load_trained
@@ -39,7 +39,7 @@ def tracked():
     some = films(sam2, 40, first=FIRST_CLIP)
     prompt = first_prompts(some.target[:, 0])["mask"]
     masks = {arm: follow(sam2, some, prompt, **ARMS[arm])[0] for arm in ("7_pointers", "1_alone", "0_alone")}
-    return some, {arm: j_and_f(found, some.target)[:, 1:] for arm, found in masks.items()}
+    return some, {arm: j_and_f(found, some.target) for arm, found in masks.items()}
 
 
 @pytest.mark.parametrize("name", sorted(QUOTED))
@@ -65,8 +65,9 @@ def test_three_masks_hold_more_than_one(scores):
 
 
 def test_each_click_helps(scores):
-    means = [float(scores[f"iou_clicks_{k}"].mean()) for k in range(1, 6)]
+    means = [float(scores[f"iou_clicks_{k}"].mean()) for k in range(1, 4)]
     assert means == sorted(means)
+    assert bootstrap_interval(scores["iou_clicks_3"] - scores["iou_clicks_1"])[0] > 0
     assert bootstrap_interval(scores["iou_clicks_5"] - scores["iou_clicks_1"])[0] > 0
 
 
@@ -79,15 +80,13 @@ def test_predicted_ious_are_near_what_is_to_be_expected(scores):
 def test_most_toys_are_found_without_a_click():
     _, sam = load_trained("sam-toybox")
     recalls, precisions = zip(*(automatic(sam, table) for table in tables(12, first=FIRST_SCENE)), strict=True)
-    assert sum(recalls) / 12 > 0.7 and sum(precisions) / 12 > 0.7
+    assert sum(recalls) / len(recalls) > 0.7 and sum(precisions) / len(precisions) > 0.7
 
 
 def test_memories_follow_a_toy_behind_a_board_and_past_its_twin(tracked):
     some, scores = tracked
-    assert bootstrap_interval(scores["7_pointers"].mean(1))[0] > 0.7
-    after = (some.hidden().cumsum(1) > 0)[:, 1:] & ~some.hidden()[:, 1:]
-    has = after.any(1)
-    means = {arm: ((values * after).sum(1)[has] / after.sum(1)[has]) for arm, values in scores.items()}
+    assert bootstrap_interval(scores["7_pointers"][:, 1:].mean(1))[0] > 0.7
+    means = {arm: over_frames(values, some.after()) for arm, values in scores.items()}
     assert bootstrap_interval(means["7_pointers"] - means["1_alone"])[0] > 0
     assert bootstrap_interval(means["1_alone"] - means["0_alone"])[0] > 0
 

@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from minilib.attention.recorder import use_fused
+from minilib.evaluate.sam2 import Films
 from minilib.interop.sam import load_sam, sam_from_transformers, sam_to_transformers
 from minilib.interop.segment_anything import sam_from_segment_anything
+from minilib.recipes.sam2_toybox import EncodedClips
+from minilib.recipes.sam_toybox import SamToybox
 from minilib.segmentation.automatic import AutomaticConfig, MaskGenerator
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.losses import dice_loss, focal_loss, sam_loss
@@ -177,3 +180,17 @@ def test_fused_attention_records_nothing():
 def test_no_such_model():
     with pytest.raises(OSError, match="is no folder here, and the hub does not give it"):
         load_sam("./no-such-folder")
+
+
+@pytest.mark.parametrize(("settings", "got"), [({"max_clicks": 1}, "2 and 1"), ({"prompts_per_scene": 0}, "0 and 5")])
+def test_recipes_that_ask_nothing(settings, got):
+    with pytest.raises(ValueError, match=f"expected prompts_per_scene >= 1 and max_clicks >= 2, got {got}"):
+        SamToybox(**settings)
+
+
+def test_clips_without_another_one_to_cut_to():
+    with pytest.raises(ValueError, match="expected at least two clips, to cut from one to another, got 1"):
+        EncodedClips([None], sam)
+    film = Films(torch.zeros(1, 8, 3, 4, 4), torch.zeros(1, 8, 2, 1, 1), *torch.zeros(2, 1, 8, 4, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match="expected at least two films, to cut from one to another, got one"):
+        film.cut()

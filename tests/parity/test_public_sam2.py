@@ -11,6 +11,7 @@ from transformers import (
     Sam2VideoModel,
     Sam2VideoProcessor,
     Sam2VideoVideoProcessor,
+    SamConfig,
 )
 from transformers.models.sam2_video import modeling_sam2_video as modeling
 
@@ -372,8 +373,15 @@ def test_published_weights_follow_a_click(tmp_path):
     masks = follow(frames, 2, torch.tensor([[30.0, 12]]), torch.tensor([1]))
     assert masks.shape == (4, 48, 40) and masks.dtype == torch.bool
     assert masks.flatten(1).any(1).all() and not masks.all()
+    with pytest.raises(ValueError, match=r"expected a frame in 0\.\.3, got -1"):
+        follow(frames, -1, torch.tensor([[30.0, 12]]), torch.tensor([1]))
+    with pytest.raises(ValueError, match=r"points \(k, 2\) and labels \(k,\), got \(4, 3, 48, 40\), \(2,\), \(1,\)"):
+        follow(frames, 0, torch.tensor([30.0, 12]), torch.tensor([1]))
 
 
 def test_other_models_are_refused(tmp_path):
     with pytest.raises(OSError, match="is no folder here"):
         load_sam2_video(str(tmp_path / "nowhere"))
+    SamConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="expected a model of type sam2_video, got 'sam'"):
+        load_sam2_video(str(tmp_path))

@@ -5,12 +5,12 @@ import torch
 import torch.nn.functional as F
 
 from minilib.evaluate.sam2 import ARMS, Films, evaluate_sam2, films, first_prompts, over_frames
-from minilib.recipes.sam2_toybox import KINDS, EncodedClips, EncodedSam2, Sam2Toybox, choose_object, clips128, cut_away
+from minilib.recipes.sam2_toybox import KINDS, EncodedClips, PromptedSam2, Sam2Toybox, choose_object, clips128, cut_away
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.losses import sam2_loss, sam_loss
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
 from minilib.segmentation.memory import MemoryConfig
-from minilib.segmentation.sam2 import Sam2, Sam2Config
+from minilib.segmentation.sam2 import Sam2Config
 from minilib.weights import load_trained
 
 SMALL = Sam2Config(
@@ -26,7 +26,7 @@ SMALL = Sam2Config(
 @pytest.fixture(scope="module")
 def small():
     torch.manual_seed(0)
-    sam2 = EncodedSam2(SMALL).eval()
+    sam2 = PromptedSam2(SMALL).eval()
     with torch.no_grad():
         sam2.mask_decoder.score_head[-1].bias.fill_(1.0)  # it believes to see the object
     return sam2
@@ -78,14 +78,22 @@ def test_a_step_of_the_recipe():
     sam = load_trained("sam-toybox")[1]
     assert isinstance(data, EncodedClips) and len(data) == 2
     assert sum(p.numel() for p in model.parameters()) <= 8_000_000
-    assert torch.equal(model.mask_decoder.iou_token, sam.mask_decoder.iou_token)
+    for name, weight in sam.named_parameters():
+        assert torch.equal(model.get_parameter(name), weight)
     frames = clips128("train", num_clips=2)[1]["rgb"]
     torch.testing.assert_close(data[1]["embedding"].float(), sam.encode_image(frames), atol=2e-2, rtol=2e-3)
-    batch = {name: torch.stack([data[i][name] for i in range(2)]) for name in ("embedding", "instance_ids")}
-    losses = recipe.losses(model, batch | recipe.draw(2, torch.Generator().manual_seed(0)))
+    batch = {name: torch.stack([data[i][name] for i in range(2)]) for name in data[0]}
+    batch |= recipe.draw(2, torch.Generator().manual_seed(0)) | {"cut": torch.tensor([0.15, 0.9])}
+    losses = recipe.losses(model, batch)
     assert losses.shape == (2,) and losses.isfinite().all()
+    for row in range(2):  # however many processes share a batch
+        alone = recipe.losses(model, {name: value[row : row + 1] for name, value in batch.items()})
+        torch.testing.assert_close(alone[0], losses[row], rtol=1e-3, atol=1e-4)
     losses.mean().backward()
-    assert model.memory.positions.grad.abs().sum() > 0 and model.image_encoder.positions.grad is None
+    assert (
+        model.memory.attention.blocks[0].mlp[0].weight.grad.abs().sum() > 0
+        and model.image_encoder.positions.grad is None
+    )
 
 
 def test_frames_without_the_object_teach_the_score_alone():
@@ -104,7 +112,7 @@ def test_frames_without_the_object_teach_the_score_alone():
 
 def test_encoded_frames_give_what_frames_give(small, some):
     prompts = {0: first_prompts(some.target[:, 0])["click"]}
-    ours, theirs = small(some.embeddings, prompts, encoded=True), Sam2.forward(small, some.frames, prompts)
+    ours, theirs = small.follow(some.embeddings, prompts), small(some.frames, prompts)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one.mask, other.mask, atol=1e-4, rtol=1e-4)
 
