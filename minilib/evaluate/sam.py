@@ -14,8 +14,9 @@ from minilib.segmentation.metrics import boundary_iou, mask_iou
 from minilib.segmentation.prompts import centre_click, mask_boxes
 from minilib.segmentation.sam import Sam, resize_logits
 
-AUTOMATIC = AutomaticConfig(points_per_side=16, pred_iou_thresh=0.7, stability_score_thresh=0.85, crop_edge=-1.0)
-"""For 128 pixels: a click every 8; nothing is dropped at the picture's edge, which is no crop's."""
+AUTOMATIC = AutomaticConfig(points_per_side=16, pred_iou_thresh=0.3, stability_score_thresh=0.6, crop_edge=-1.0)
+"""For 128 pixels: a click every 8; nothing is dropped at the picture's edge, which is no crop's. The thresholds are
+chosen on 14 validation scenes."""
 
 
 @dataclass(frozen=True)
