@@ -14,9 +14,8 @@ from minilib.segmentation.metrics import boundary_iou, mask_iou
 from minilib.segmentation.prompts import centre_click, mask_boxes
 from minilib.segmentation.sam import Sam, resize_logits
 
-AUTOMATIC = AutomaticConfig(points_per_side=16, pred_iou_thresh=0.3, stability_score_thresh=0.6, crop_edge=-1.0)
-"""For 128 pixels: a click every 8; nothing is dropped at the picture's edge, which is no crop's. The thresholds are
-chosen on 14 validation scenes."""
+AUTOMATIC = AutomaticConfig(points_per_side=16, pred_iou_thresh=0.3, stability_score_thresh=0.6)
+"""For 128 pixels: a click every 8, and thresholds chosen by `minilib.studies.sam_thresholds`."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,9 @@ class Table:
         return likely / likely.sum()
 
 
-def tables(num_scenes: int, first: int = 0) -> list[Table]:
-    """Scenes of the test split that show at least one toy."""
-    data, found = scenes128("test", num_scenes=num_scenes, first=first), []
+def tables(num_scenes: int, first: int = 0, *, split: str = "test") -> list[Table]:
+    """Scenes of a split that show at least one toy."""
+    data, found = scenes128(split, num_scenes=num_scenes, first=first), []
     for number in range(num_scenes):
         item = data[number]
         instances, parts = item["instance_ids"].long(), item["part_ids"].long()
@@ -147,9 +146,9 @@ def clicked(sam: Sam, table: Table, max_clicks: int) -> dict[str, Tensor]:
     return found
 
 
-def automatic(sam: Sam, table: Table) -> tuple[float, float]:
+def automatic(sam: Sam, table: Table, config: AutomaticConfig = AUTOMATIC) -> tuple[float, float]:
     """Share of a table's toys that are found without prompts, and share of the found masks that are something."""
-    masks = MaskGenerator(sam, AUTOMATIC)(table.image).masks
+    masks = MaskGenerator(sam, config)(table.image).masks
     parts = [
         table.instances.eq(toy) & table.parts.eq(part)
         for toy in large_enough(table.instances)

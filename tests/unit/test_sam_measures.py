@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from minilib.evaluate.sam import Table, automatic, clicked, tables
+from minilib.evaluate.sam import AUTOMATIC, Table, automatic, clicked, tables
 from minilib.recipes import sam_toybox
 from minilib.recipes.sam_toybox import PromptedSam, SamToybox, choose_target, fill, for_each, large_enough
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
 from minilib.segmentation.prompts import first_click
 from minilib.segmentation.sam import Sam, SamConfig
+from minilib.studies import read_study
 from minilib.weights import load_trained
 
 SMALL = SamConfig(
@@ -126,3 +127,8 @@ def test_weights_that_do_not_fit_are_refused():
     one = torch.nn.Linear(2, 2)
     with pytest.raises(ValueError, match=r"except 'bias', got no fit for \['other', 'weight'\]"):
         fill(one, {"other": torch.zeros(1)}, new="bias")
+
+
+def test_thresholds_are_those_of_the_study():
+    chosen = read_study("sam_thresholds")["chosen"]
+    assert (AUTOMATIC.pred_iou_thresh, AUTOMATIC.stability_score_thresh) == (chosen["iou"], chosen["stability"])
