@@ -1,6 +1,6 @@
 """What several measurements share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,3 +38,20 @@ def say(metrics: dict[str, Any]) -> None:
     for name, value in metrics.items():
         low, high = value["ci95"]
         print(f"{name} = {value['value']:.4g} [{low:.4g}, {high:.4g}], n = {value['n']}", flush=True)
+
+
+def metric_printer(metrics: Mapping[str, Any], *, scale: float = 1.0, digits: int = 2) -> Callable[..., None]:
+    """A function `show(name, text)` that prints a metric of a card with its interval, for chapters.
+
+    Args:
+        metrics: of the card.
+        scale: what values are multiplied with, 100 for per cent; `show(name, text, scale)` takes another one.
+        digits: after the point.
+    """
+
+    def show(name: str, text: str, scale: float = scale) -> None:
+        value, (low, high) = metrics[name]["value"], metrics[name]["ci95"]
+        interval = f"[{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+        print(f"{text}: {scale * value:.{digits}f} {interval}, n = {metrics[name]['n']}")
+
+    return show

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
+from minilib.evaluate.common import metric_printer
 from minilib.metrics import bootstrap_interval, bootstrap_statistic, energy_distance, frechet_distance
 
 
@@ -87,3 +88,13 @@ def test_bootstrap_refuses_what_it_cannot_resample():
         bootstrap_statistic(lambda x: 0.0, torch.zeros(1))
     with pytest.raises(ValueError, match="level between 0 and 1, got 2"):
         bootstrap_statistic(lambda x: 0.0, torch.zeros(3), level=2.0)
+
+
+def test_a_metric_is_shown_with_its_interval(capsys):
+    show = metric_printer({"right": {"value": 0.5, "ci95": [0.256, 0.75], "n": 7}}, scale=100, digits=1)
+    show("right", "named right, %")
+    show("right", "as a share", 1)
+    assert capsys.readouterr().out.splitlines() == [
+        "named right, %: 50.0 [25.6, 75.0], n = 7",
+        "as a share: 0.5 [0.3, 0.8], n = 7",
+    ]
