@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,16 +102,21 @@ def load_checkpoint(path: Path, recipe: "Recipe", model: nn.Module, ema: "EMA", 
     return facts
 
 
-def fit_state_dict(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+def fit_state_dict(model: nn.Module, state: Mapping[str, Tensor], *, source: str, new: str | None = None) -> None:
     """Loads `state` into `model`, all of it or nothing.
 
+    Args:
+        model: to be filled.
+        state: its weights.
+        source: what an error message calls them.
+        new: a pattern; weights with a name in which it is found may be missing, and stay as they are.
     Raises:
         ValueError: keys that are missing, unexpected or of another shape; lists them.
     """
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     problems = {
-        "missing": sorted(wanted.keys() - found.keys()),
+        "missing": sorted(name for name in wanted.keys() - found.keys() if not (new and re.search(new, name))),
         "unexpected": sorted(found.keys() - wanted.keys()),
         "of another shape": [
             f"{name} {found[name]} (expected {wanted[name]})"
@@ -121,7 +127,7 @@ def fit_state_dict(model: nn.Module, state: Mapping[str, Tensor], *, source: str
     said = [f"{len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
     if said:
         raise ValueError(f"{source} does not fit {type(model).__name__}: {'; '.join(said)}")
-    model.load_state_dict(state)
+    model.load_state_dict(state, strict=new is None)
 
 
 def read_facts(path: Path) -> dict[str, Any]:

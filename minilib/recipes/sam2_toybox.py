@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from minilib.recipes.sam_toybox import SMALLEST, SamToybox, Talks, fill, for_each
+from minilib.checkpoints import fit_state_dict
+from minilib.recipes.sam_toybox import SMALLEST, SamToybox, Talks, for_each
 from minilib.segmentation.frames import FramePrediction, Prompt
 from minilib.segmentation.losses import sam2_loss
 from minilib.segmentation.memory import MemoryConfig
@@ -134,7 +135,8 @@ class Sam2Toybox(Recipe):
             memory=self.memory,
         )
         sam2 = PromptedSam2(config)
-        fill(sam2, trained_sam().state_dict(), new=r"^memory\.|^mask_to_prompt\.|^mask_decoder\.score_")
+        new = r"^memory\.|^mask_to_prompt\.|^mask_decoder\.score_"
+        fit_state_dict(sam2, trained_sam().state_dict(), source="sam-toybox", new=new)
         sam2.image_encoder.requires_grad_(False)
         return sam2
 

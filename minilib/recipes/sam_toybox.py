@@ -1,7 +1,6 @@
 """A small SAM for tables with toys: a click means a part of a toy, the toy, or all toys."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from minilib.attention.positions import resized_positions
+from minilib.checkpoints import fit_state_dict
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.losses import sam_loss
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
@@ -68,21 +68,6 @@ class Talks(nn.Module):
 
 class PromptedSam(Talks, Sam):
     """A SAM that talks."""
-
-
-def fill(model: nn.Module, state: Mapping[str, Tensor], *, new: str) -> None:
-    """Loads weights into a model that has more.
-
-    Args:
-        model: to be filled.
-        state: its weights, except those with a name in which the pattern `new` is found.
-    Raises:
-        ValueError: other weights are missing, or there are some that the model does not have.
-    """
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    strange = [*unexpected, *(name for name in missing if not re.search(new, name))]
-    if strange:
-        raise ValueError(f"expected the weights of {type(model).__name__} except {new!r}, got no fit for {strange}")
 
 
 def for_each(
@@ -162,7 +147,8 @@ class SamToybox(Recipe):
         sam, (_, vit) = PromptedSam(self.sam), load_trained("vit-toybox")
         encoder, grid = sam.image_encoder, self.sam.encoder.grid
         encoder.patch_embedding.load_state_dict(vit.patch_embedding.state_dict())
-        fill(encoder.blocks, vit.blocks.state_dict(), new=r"attention\.heads\.(height|width)_positions$")
+        new = r"attention\.heads\.(height|width)_positions$"
+        fit_state_dict(encoder.blocks, vit.blocks.state_dict(), source="vit-toybox", new=new)
         encoder.positions.data = resized_positions(vit.positions[1:], (vit.config.grid,) * 2, (grid, grid)).clone()
         return sam
 

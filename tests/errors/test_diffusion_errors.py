@@ -132,3 +132,12 @@ def test_variances_and_denoisers_that_do_not_belong_together(answer):
 def test_folders_that_are_not_there():
     with pytest.raises(OSError, match=r"'/nowhere/at/all' is no folder here, and the hub does not give it"):
         load_ddpm("/nowhere/at/all")
+
+
+def test_only_new_weights_may_be_missing():
+    layer = torch.nn.Linear(2, 2)
+    before = layer.bias.clone()
+    fit_state_dict(layer, {"weight": torch.ones(2, 2)}, source="a file", new="^bias$")
+    assert torch.equal(layer.weight, torch.ones(2, 2)) and torch.equal(layer.bias, before)
+    with pytest.raises(ValueError, match="a file does not fit Linear: 1 missing: weight; 1 unexpected: other"):
+        fit_state_dict(layer, {"other": torch.ones(1)}, source="a file", new="^bias$")

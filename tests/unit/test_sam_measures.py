@@ -5,7 +5,7 @@ import torch
 
 from minilib.evaluate.sam import AUTOMATIC, Table, automatic, clicked, tables
 from minilib.recipes import sam_toybox
-from minilib.recipes.sam_toybox import PromptedSam, SamToybox, choose_target, fill, for_each, large_enough
+from minilib.recipes.sam_toybox import PromptedSam, SamToybox, choose_target, for_each, large_enough
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
 from minilib.segmentation.prompts import first_click
@@ -121,12 +121,6 @@ def test_clicks_are_computed_in_full_precision(monkeypatch):
     ((embedding, half),) = seen
     assert embedding.dtype == torch.float32 and not half
     assert torch.equal(embedding, embedding.bfloat16().float())
-
-
-def test_weights_that_do_not_fit_are_refused():
-    one = torch.nn.Linear(2, 2)
-    with pytest.raises(ValueError, match=r"except 'bias', got no fit for \['other', 'weight'\]"):
-        fill(one, {"other": torch.zeros(1)}, new="bias")
 
 
 def test_thresholds_are_those_of_the_study():
