@@ -1,13 +1,10 @@
-"""CLIP from transformers, and from checkpoints of OpenAI and open_clip, which share their names; SigLIP as it is."""
+"""CLIP from transformers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from minilib.attention.vit import ViTConfig
@@ -38,34 +35,7 @@ TRANSFORMERS = {
 }
 """Pattern in transformers' names → ours. Queries, keys and values are joined afterwards."""
 
-OPENAI = {
-    r"^visual\.class_embedding$": "image_tower.class_token",
-    r"^visual\.conv1\.": "image_tower.patch_embedding.projection.",
-    r"^visual\.positional_embedding$": "image_tower.positions",
-    r"^visual\.ln_pre\.": "image_tower.norm_input.",
-    r"^visual\.ln_post\.": "image_tower.norm.",
-    r"^visual\.proj$": "image_projection.weight",
-    r"^visual\.transformer\.resblocks\.": "image_tower.blocks.",
-    r"^token_embedding\.": "text_tower.embedding.",
-    r"^positional_embedding$": "text_tower.positions",
-    r"^ln_final\.": "text_tower.norm.",
-    r"^text_projection$": "text_projection.weight",
-    r"^transformer\.resblocks\.": "text_tower.blocks.",
-    r"\.attn\.in_proj_": ".attention.to_qkv.",
-    r"\.attn\.out_proj\.": ".attention.to_out.",
-    r"\.ln_(\d)\.": r".norm\1.",
-    r"\.mlp\.c_fc\.": ".mlp.0.",
-    r"\.mlp\.c_proj\.": ".mlp.2.",
-}
-"""Pattern in OpenAI's and open_clip's names → ours. Both store the projections transposed."""
-
-UNUSED = ("attn_mask", "input_resolution", "context_length", "vocab_size")
-"""Entries of OpenAI's checkpoints that are no weights."""
-
 OPENAI_MERGES = 49152 - 256 - 2
-
-SIGLIP_CONTEXT = 64
-"""Tokens of a text, padding included."""
 
 
 def clip_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> CLIP:
@@ -113,84 +83,6 @@ def clip_from_transformers(config: Mapping[str, Any], state: Mapping[str, Tensor
     return clip.eval()
 
 
-def clip_from_openai(
-    state: Mapping[str, Tensor], *, image_head_width: int = 64, text_head_width: int = 64, quick_gelu: bool = True
-) -> CLIP:
-    """A `CLIP` with the weights of OpenAI's or open_clip's ViT models, whose sizes are read off the weights.
-
-    Args:
-        state: of the model.
-        image_head_width, text_head_width: of one head of attention; the weights do not say. 64 is right for OpenAI's
-            models and the B and L of open_clip; its H, g and bigG have 80, 88 and 104 in the picture's tower.
-        quick_gelu: whether it was trained with QuickGELU (OpenAI's were; most of open_clip's were not).
-    Raises:
-        ValueError: weights that are no CLIP with a ViT, or that do not fit (lists the names), or heads that do
-            not divide a width.
-    """
-    state = {name: value.float() for name, value in state.items() if name not in UNUSED}
-    if "visual.conv1.weight" not in state or "token_embedding.weight" not in state:
-        raise ValueError(f"expected the weights of a CLIP with a ViT, got {', '.join(sorted(state)[:5])}, …")
-    kernel, embedding = state["visual.conv1.weight"], state["token_embedding.weight"]
-    patch, side = kernel.shape[-1], round((len(state["visual.positional_embedding"]) - 1) ** 0.5)
-    activation = "quick_gelu" if quick_gelu else "gelu"
-
-    def heads(width: int, head_width: int) -> int:
-        if head_width < 1 or width % head_width:
-            raise ValueError(f"expected heads whose width divides {width}, got {head_width}")
-        return width // head_width
-
-    def depth(prefix: str) -> int:
-        return len({name.split(".resblocks.")[1].split(".")[0] for name in state if name.startswith(prefix)})
-
-    clip = CLIP(
-        CLIPConfig(
-            image=ViTConfig(
-                image_size=side * patch,
-                patch_size=patch,
-                width=len(kernel),
-                depth=depth("visual.transformer.resblocks."),
-                num_heads=heads(len(kernel), image_head_width),
-                hidden=len(state["visual.transformer.resblocks.0.mlp.c_fc.weight"]),
-                num_classes=0,
-                norm_eps=1e-5,
-                norm_input=True,
-                patch_bias=False,
-                activation=activation,
-            ),
-            text=TextConfig(
-                vocab_size=len(embedding),
-                context_length=len(state["positional_embedding"]),
-                width=embedding.shape[1],
-                depth=depth("transformer.resblocks."),
-                num_heads=heads(embedding.shape[1], text_head_width),
-                hidden=len(state["transformer.resblocks.0.mlp.c_fc.weight"]),
-                activation=activation,
-            ),
-            embed_dim=state["text_projection"].shape[1],
-        )
-    )
-    ours = {renamed(name, OPENAI): value for name, value in state.items()}
-    for name in ("image_projection.weight", "text_projection.weight"):
-        ours[name] = ours[name].T
-    fit_state_dict(clip, ours, source="the state dict")
-    return clip.eval()
-
-
-def openai_tokenizer() -> Tokenizer:
-    """The tokenizer of OpenAI's CLIP, 49,408 pieces, from the vocabulary that the package open_clip brings.
-
-    Raises:
-        ImportError: open_clip or ftfy is not installed.
-    """
-    import gzip
-
-    found = find_spec("open_clip")
-    if found is None or found.origin is None:
-        raise ImportError("open_clip brings OpenAI's vocabulary and is not installed: pip install open_clip_torch")
-    with gzip.open(Path(found.origin).parent / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
-        return tokenizer_of_merges(file.read())
-
-
 def tokenizer_of_merges(text: str, *, context_length: int = 77) -> Tokenizer:
     """The tokenizer of a merges.txt of OpenAI's CLIP: after a heading, a pair of pieces on each line.
 
@@ -233,40 +125,3 @@ def load_clip(source: str) -> tuple[CLIP, Callable[[Sequence[np.ndarray]], Tenso
     processor = transformers.CLIPImageProcessor.from_pretrained(source)
     clip = clip_from_transformers(config.to_dict(), theirs.state_dict())
     return clip, lambda photographs: processor(list(photographs), return_tensors="pt")["pixel_values"], tokenizer
-
-
-def load_siglip(source: str) -> Callable[[Sequence[np.ndarray], Sequence[str]], Float[Tensor, "b k"]]:
-    """A published SigLIP or SigLIP 2, such as "google/siglip2-base-patch16-224", run by transformers.
-
-    Args:
-        source: its name on the hub, or a folder of the same layout.
-    Returns:
-        A function from photographs, bytes (h, w, 3), and texts, in lower case as these models were trained, to the
-        probability that each text fits each photograph, by the sigmoid: they need not sum to 1.
-    Raises:
-        OSError: no such folder, or no such name, or no network, or a file is missing.
-        ValueError: another type of model.
-    """
-    transformers = require("transformers", extra="pretrained")
-    check_source(source)
-    kind = transformers.AutoConfig.from_pretrained(source).model_type
-    if kind not in ("siglip", "siglip2"):
-        raise ValueError(f"expected a model of type siglip or siglip2, got {kind!r}")
-    model = transformers.AutoModel.from_pretrained(source)
-    processor = transformers.AutoProcessor.from_pretrained(source)
-
-    @torch.no_grad()
-    def probabilities(photographs: Sequence[np.ndarray], texts: Sequence[str]) -> Float[Tensor, "b k"]:
-        texts = [text.lower() for text in texts]
-        for text in texts:
-            length = len(processor.tokenizer(text)["input_ids"])
-            if length > SIGLIP_CONTEXT:
-                raise ValueError(f"expected at most {SIGLIP_CONTEXT} tokens, got {length}: {text[:60]!r}…")
-        # These models were trained on texts of this length and have learned what padding means: it is not masked.
-        given = processor(
-            images=list(photographs), text=texts, padding="max_length", max_length=SIGLIP_CONTEXT, return_tensors="pt"
-        )
-        given.pop("attention_mask", None)
-        return torch.sigmoid(model(**given).logits_per_image)
-
-    return probabilities

@@ -10,7 +10,8 @@ from minilib.clip.losses import contrastive_loss, sigmoid_loss
 from minilib.clip.model import CLIP, CLIPConfig, TextConfig
 from minilib.clip.tokenizer import Tokenizer, learn_merges
 from minilib.clip.zero_shot import calibration_error, class_features, classify, recalled
-from minilib.interop.clip import clip_from_openai, clip_from_transformers
+from minilib.interop.clip import clip_from_transformers
+from minilib.interop.open_clip import clip_from_openai
 
 unit = F.normalize(torch.randn(4, 6, generator=torch.Generator().manual_seed(0)), dim=1)
 labels = torch.tensor([0, 1, 0, 1])

@@ -26,13 +26,9 @@ from transformers import (
 
 from minilib.clip.losses import contrastive_loss, sigmoid_loss
 from minilib.clip.tokenizer import END, START, plain, repaired
-from minilib.interop.clip import (
-    clip_from_openai,
-    clip_from_transformers,
-    load_clip,
-    load_siglip,
-    openai_tokenizer,
-)
+from minilib.interop.clip import clip_from_transformers, load_clip
+from minilib.interop.open_clip import clip_from_openai, openai_tokenizer
+from minilib.interop.siglip import load_siglip
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 TINY = {"intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4}
