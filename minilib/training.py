@@ -9,18 +9,17 @@ import dataclasses
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from minilib.batches import generator, loader, mixed, share
 from minilib.checkpoints import CHECKPOINT, LOG, Log, load_checkpoint, save_checkpoint, step_of
 from minilib.errors import require
 
@@ -149,26 +148,6 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
     return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def rows_of(step: int, *, batch_size: int, dataset_size: int, seed: int) -> list[int]:
-    """Which examples a step takes: the data in a new random order for each pass, cut into batches."""
-    places = range(step * batch_size, (step + 1) * batch_size)
-    return [_order(seed, place // dataset_size, dataset_size)[place % dataset_size] for place in places]
-
-
-@lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, size: int) -> list[int]:
-    return torch.randperm(size, generator=_generator(seed, 2 * epoch)).tolist()
-
-
-def _generator(seed: int, stream: int) -> torch.Generator:
-    return torch.Generator().manual_seed(_mixed(seed, stream))
-
-
-def _mixed(seed: int, stream: int) -> int:
-    """One number for two; torch's generators keep 32 bits of it."""
-    return (seed * 0x9E3779B1 + stream) % 2**32
-
-
 def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
     """Trains a recipe's model and returns it with its averaged weights.
 
@@ -219,7 +198,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
     model, optimizer = accelerator.prepare(model, optimizer)
     ema.model.to(accelerator.device)
 
-    examples = iter(_loader(recipe, first, accelerator.process_index, accelerator.num_processes))
+    examples = iter(loader(recipe, first, accelerator.process_index, accelerator.num_processes))
     log = Log(folder / LOG, first) if accelerator.is_main_process else None
     bar = tqdm(initial=first, total=config.steps, desc=recipe.name, mininterval=1.0, disable=log is None)
     started, shown = time.monotonic(), math.nan
@@ -228,12 +207,12 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
             rate = learning_rate_at(step, config)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            torch.manual_seed(_mixed(config.seed, 2**31 + step * accelerator.num_processes + accelerator.process_index))
-            drawn = recipe.draw(config.batch_size, _generator(config.seed, 2 * step + 1))
+            torch.manual_seed(mixed(config.seed, 2**31 + step * accelerator.num_processes + accelerator.process_index))
+            drawn = recipe.draw(config.batch_size, generator(config.seed, 2 * step + 1))
             total, norm, mean = torch.zeros((), device=accelerator.device), torch.zeros(()), math.nan
             for part in range(config.gradient_accumulation):
-                share = _share(config, part, accelerator.process_index, accelerator.num_processes)
-                batch = next(examples) | {name: value[share] for name, value in drawn.items()}
+                rows = share(config, part, accelerator.process_index, accelerator.num_processes)
+                batch = next(examples) | {name: value[rows] for name, value in drawn.items()}
                 batch = {name: value.to(accelerator.device) for name, value in batch.items()}
                 with accelerator.accumulate(model):
                     with accelerator.autocast():
@@ -261,34 +240,6 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False) -> nn.Module:
                     recipe.preview(ema.model, folder / f"step-{done:06d}.png")
     accelerator.wait_for_everyone()
     return ema.model
-
-
-def _share(config: TrainConfig, part: int, process: int, processes: int) -> slice:
-    size = config.batch_size // (processes * config.gradient_accumulation)
-    start = (part * processes + process) * size
-    return slice(start, start + size)
-
-
-def _loader(recipe: Recipe, first: int, process: int, processes: int) -> DataLoader:
-    """This process's examples for all steps from `first` on."""
-    config, dataset = recipe.train, recipe.make_dataset()
-    size = len(dataset)  # pyright: ignore[reportArgumentType]
-
-    def batches() -> Iterator[list[int]]:
-        for step in range(first, config.steps):
-            rows = rows_of(step, batch_size=config.batch_size, dataset_size=size, seed=config.seed)
-            for part in range(config.gradient_accumulation):
-                yield rows[_share(config, part, process, processes)]
-
-    return DataLoader(dataset, batch_sampler=_Batches(batches), num_workers=config.workers)
-
-
-class _Batches:
-    def __init__(self, make: Any):
-        self.make = make
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return self.make()
 
 
 def _check_finite(loss: float, norm: float, step: int, rate: float, path: Path) -> None:

@@ -18,8 +18,9 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 
 from minilib import checkpoints, training
+from minilib.batches import generator, rows_of
 from minilib.train import with_settings
-from minilib.training import Recipe, TrainConfig, TrainingDivergedError, ema_decay_at, rows_of, train
+from minilib.training import Recipe, TrainConfig, TrainingDivergedError, ema_decay_at, train
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,7 @@ def test_dropout_and_memory_layout_go_on_exactly_too(tmp_path):
 def test_seeds_change_everything_that_is_random(tmp_path):
     settings = {"batch_size": 8, "dataset_size": 40}
     assert rows_of(0, seed=0, **settings) != rows_of(0, seed=1, **settings)
-    noises = [torch.rand(3, generator=training._generator(seed, 1)) for seed in (0, 1, 2**24, 20240101, 2**32 - 1)]
+    noises = [torch.rand(3, generator=generator(seed, 1)) for seed in (0, 1, 2**24, 20240101, 2**32 - 1)]
     assert len({tuple(noise.tolist()) for noise in noises}) == 5
 
 
