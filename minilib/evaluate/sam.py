@@ -77,13 +77,13 @@ def evaluate_sam(recipe: SamToybox, model: Sam, *, num_scenes: int = 300, auto_s
     """Masks of whole toys on held-out tables; every interval is over scenes.
 
     `iou_best_of_3`, `iou_picked`: one click at the toy's deepest point, the best mask and the one whose predicted IoU
-    is highest; `iou_single`: the mask for unambiguous prompts; `boundary_iou`: of the picked one; `iou_box`: a
-    box; `iou_clicks_K`: after K clicks, each at the deepest point of what is wrong, and `gain_of_click_K`, what
-    the last one brought. `ambiguous_oracle`,
-    `ambiguous_single`: the click may mean part, toy or all: mean over these of the best of three masks, and of the
-    single one. `iou_error`: mean distance of the predicted IoUs from what is to be expected, the mean of the true IoUs
-    with the three meanings, weighted by their odds; `iou_over`: predicted minus expected. `auto_recall`,
-    `auto_precision`: of masks nobody asked for, at IoU 0.5: toys that are found, masks that are a part, a toy or all.
+    is highest; `iou_single`: the mask for unambiguous prompts; `boundary_iou`: of the picked one; `iou_box`: a box;
+    `iou_clicks_K`: after K clicks, each at the deepest point of what is wrong, and `gain_of_click_K`, what the last one
+    brought. `ambiguous_oracle`, `ambiguous_single`: the click may mean part, toy or all: mean over these of the best of
+    three masks, and of the single one; `ambiguous_gain`, their difference. `iou_error`: mean distance of the predicted
+    IoUs from what is to be expected, the mean of the true IoUs with the three meanings, weighted by their odds;
+    `iou_over`: predicted minus expected. `auto_recall`, `auto_precision`: of masks nobody asked for, at IoU 0.5: toys
+    that are found, masks that are a part, a toy or all.
     """
     scores: dict[str, list[float]] = {}
 

@@ -94,8 +94,7 @@ class Sam2Toybox(Recipe):
 
     Starts from `sam-toybox`, whose image encoder stays as it is; everything else learns. How many memories there are
     (none, too), and whether there are pointers, is drawn anew in each step: so that what they bring can be measured in
-    one model. No
-    toy in these clips is ever quite out of sight; so some of them cut away to another one and back.
+    one model. A toy in these clips is seldom quite out of sight; so some of them cut away to another one and back.
 
     Args:
         sam: shape of `sam-toybox`.
