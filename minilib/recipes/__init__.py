@@ -6,6 +6,7 @@ from minilib.recipes.clip_toybox import CLIPToybox
 from minilib.recipes.ddpm_toybox import DDPMToybox
 from minilib.recipes.sam2_toybox import Sam2Toybox
 from minilib.recipes.sam_toybox import SamToybox
+from minilib.recipes.views_toybox import ViewsToybox
 from minilib.recipes.vit_toybox import ViTToybox
 from minilib.training import Recipe
 
@@ -15,6 +16,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "ddpm-toybox": DDPMToybox,
     "sam2-toybox": Sam2Toybox,
     "sam-toybox": SamToybox,
+    "views-toybox": ViewsToybox,
     "vit-toybox": ViTToybox,
 }
 
@@ -38,5 +40,6 @@ __all__ = [
     "Sam2Toybox",
     "SamToybox",
     "ViTToybox",
+    "ViewsToybox",
     "make_recipe",
 ]

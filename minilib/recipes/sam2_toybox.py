@@ -43,7 +43,7 @@ class EncodedClips(Dataset):
     (t, h, w).
 
     Args:
-        clips: to be encoded, now.
+        clips: to be encoded, now, on a GPU if there is one.
         sam: whose encoder.
     Raises:
         ValueError: fewer than two clips.
@@ -54,7 +54,10 @@ class EncodedClips(Dataset):
         if len(clips) < 2:
             raise ValueError(f"expected at least two clips, to cut from one to another, got {len(clips)}")
         self.clips = clips
-        self.embeddings = [sam.encode_image(clips[index]["rgb"]).half() for index in range(len(clips))]
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        sam = sam.to(device)
+        frames = (clips[index]["rgb"].to(device) for index in range(len(clips)))
+        self.embeddings = [sam.encode_image(some).half().cpu() for some in frames]
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -106,9 +109,9 @@ class Sam2Toybox(Recipe):
     leaves_weights_unused: ClassVar[bool] = True
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=1300,
-            batch_size=8,
-            learning_rate=5e-4,
+            steps=2200,
+            batch_size=16,
+            learning_rate=7e-4,
             weight_decay=0.05,
             ema_decay=0.998,
             sample_every=100_000,
@@ -120,7 +123,7 @@ class Sam2Toybox(Recipe):
             channels=32, depth=2, hidden=256, fuser_hidden=256, layer_scale=0.1, max_pointers=8
         )
     )
-    num_clips: int = 1000
+    num_clips: int = 1400
 
     def make_model(self) -> nn.Module:
         """A SAM 2 that is `sam-toybox` but for its memory, which is untrained."""

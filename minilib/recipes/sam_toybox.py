@@ -102,7 +102,7 @@ class SamToybox(Recipe):
     name: str = "sam-toybox"
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
-            steps=5800,
+            steps=10_000,
             batch_size=16,
             learning_rate=8e-4,
             weight_decay=0.05,

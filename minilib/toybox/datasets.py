@@ -165,6 +165,14 @@ class ToyViews(_Rendered):
             raise IndexError(f"expected an index in 0..{len(self) - 1}, got {index}")
         return self._get(index // self.views_per_toy, index % self.views_per_toy)
 
+    def toy(self, number: int) -> dict[str, Any]:
+        """All views of a toy: an item with a leading axis in each of the `fields`.
+
+        Raises:
+            IndexError: no such toy.
+        """
+        return self._get(number, None)
+
     def camera(self, seed: int, number: int) -> Camera:
         """The camera of a toy's view."""
         dice = Dice("view", VERSION, seed, number)

@@ -2,10 +2,13 @@
 
 Image positions (u, v) are shares of the image's width and height: (0, 0) is the outer corner of the top left pixel,
 (1, 1) that of the bottom right one. World z is up; azimuth turns from +x towards +y; angles are radians.
+
+A `Camera` can be many: with matrices (*b, 4, 4), points and positions begin with *b, too, and each camera has its own.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -35,6 +38,19 @@ class Camera:
             raise ValueError(f"expected one camera, of shapes (4, 4) and (3, 3), got {shapes}")
         return Camera(*(matrix.detach().cpu().double() for matrix in (self.camera_to_world, self.intrinsics)))
 
+    def __getitem__(self, index: Any) -> "Camera":
+        """Some of many cameras, by an index of their batch dimensions."""
+        return Camera(self.camera_to_world[index], self.intrinsics[index])
+
+    def to(self, *where: Any) -> "Camera":
+        """The cameras with another dtype, or on another device; arguments as `Tensor.to`."""
+        return Camera(self.camera_to_world.to(*where), self.intrinsics.to(*where))
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """*b: how many cameras there are; () for one."""
+        return self.camera_to_world.shape[:-2]
+
     @property
     def position(self) -> Float[Tensor, "*b 3"]:
         """The centre of projection, in world coordinates."""
@@ -60,9 +76,14 @@ def look_at(
 
 
 def orbit(
-    azimuth: float, elevation: float, distance: float, *, fov: float = math.radians(40), target_height: float = 0.0
+    azimuth: float | Float[Tensor, "*b"],
+    elevation: float | Float[Tensor, "*b"],
+    distance: float | Float[Tensor, "*b"],
+    *,
+    fov: float = math.radians(40),
+    target_height: float = 0.0,
 ) -> Camera:
-    """A camera on a sphere about (0, 0, target_height), looking at its centre, float64.
+    """Cameras on spheres about (0, 0, target_height), looking at the centre, float64. Numbers and tensors broadcast.
 
     Args:
         azimuth: radians from +x towards +y; 0 sees a toy's front.
@@ -73,18 +94,46 @@ def orbit(
     Raises:
         ValueError: an elevation, distance or field of view outside its range.
     """
-    if not abs(elevation) < math.pi / 2 - 1e-3:
+    given = (torch.as_tensor(value, dtype=torch.float64) for value in (azimuth, elevation, distance))
+    angle, height, away = torch.broadcast_tensors(*given)
+    if bool((~(height.abs() < math.pi / 2 - 1e-3)).any()):
         raise ValueError(f"expected an elevation in radians strictly between -pi/2 and pi/2, got {elevation}")
-    if not 0.0 < distance < math.inf or not math.isfinite(azimuth):
+    if not bool(((away > 0) & away.isfinite() & angle.isfinite()).all()):
         raise ValueError(f"expected a finite azimuth and a finite distance > 0, got {azimuth} and {distance}")
-    direction = [
-        math.cos(elevation) * math.cos(azimuth),
-        math.cos(elevation) * math.sin(azimuth),
-        math.sin(elevation),
-    ]
-    target = torch.tensor([0.0, 0.0, target_height], dtype=torch.float64)
-    position = target + distance * torch.tensor(direction, dtype=torch.float64)
-    return Camera(look_at(position, target), intrinsics_from_fov(fov))
+    direction = torch.stack([height.cos() * angle.cos(), height.cos() * angle.sin(), height.sin()], dim=-1)
+    target = direction.new_tensor([0.0, 0.0, target_height]).expand_as(direction)
+    pose = look_at(target + away[..., None] * direction, target)
+    return Camera(pose, intrinsics_from_fov(fov).to(pose).expand(*pose.shape[:-2], 3, 3))
+
+
+def random_orbit(
+    count: int,
+    generator: torch.Generator,
+    *,
+    elevation: tuple[float, float] = (-math.pi / 2 + 0.01, math.pi / 2 - 0.01),
+    distance: tuple[float, float] = (2.9, 2.9),
+    fov: float = math.radians(40),
+) -> Camera:
+    """Cameras whose directions are spread evenly over a sphere, or over a zone of it.
+
+    Args:
+        count: how many.
+        generator: on the CPU.
+        elevation: lowest and highest, in radians. Between them the *sine* is uniform: a zone's area grows with it.
+        distance: lowest and highest, uniform between them.
+        fov: see `orbit`.
+    Raises:
+        ValueError: fewer than one camera, bounds in the wrong order, or out of range (see `orbit`).
+    """
+    if count < 1 or elevation[0] > elevation[1] or distance[0] > distance[1]:
+        raise ValueError(
+            f"expected count >= 1 and bounds (lowest, highest), got {count}, elevation {elevation}, distance {distance}"
+        )
+    drawn = torch.rand(3, count, generator=generator, dtype=torch.float64)
+    low, high = (math.sin(angle) for angle in elevation)
+    height = torch.asin(low + (high - low) * drawn[1]).clamp(*elevation)
+    away = distance[0] + (distance[1] - distance[0]) * drawn[2]
+    return orbit(math.pi * (2 * drawn[0] - 1), height, away, fov=fov)
 
 
 def intrinsics_from_fov(fov: float) -> Float[Tensor, "3 3"]:
@@ -109,25 +158,65 @@ def pixel_centers(height: int, width: int) -> Float[Tensor, "h w 2"]:
     return torch.stack([u, v], dim=-1)
 
 
-def ray_directions(camera: Camera, uv: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 3"]:
-    """World directions of one camera's rays through image positions, of length 1 along the camera's z axis.
+def ray_directions(camera: Camera, uv: Float[Tensor, "... 2"]) -> Float[Tensor, "... 3"]:
+    """World directions of cameras' rays through image positions (*b, *n, 2), of length 1 along the camera's z axis.
 
-    A point at depth z on the ray is `camera.position + z * direction`.
+    A point at depth z on a ray is `position + z * direction`.
+
+    Raises:
+        ValueError: positions that do not begin with the cameras' batch dimensions.
     """
+    flat, focal, centre = _for_each(camera, uv)
+    plane = (flat - centre) / focal
+    local = torch.cat([plane, torch.ones_like(plane[..., :1])], dim=-1)
+    return matrix_product(local, camera.camera_to_world[..., :3, :3].mT).reshape(*uv.shape[:-1], 3)
+
+
+def project(camera: Camera, points: Float[Tensor, "... 3"]) -> tuple[Float[Tensor, "... 2"], Float[Tensor, "..."]]:
+    """Image positions (u, v) and depths along the camera's z axis of world points (*b, *n, 3); a depth <= 0 lies
+    behind it.
+
+    Raises:
+        ValueError: points that do not begin with the cameras' batch dimensions.
+    """
+    flat, focal, centre = _for_each(camera, points)
+    local = matrix_product(flat - camera.position[..., None, :], camera.camera_to_world[..., :3, :3])
+    depth = local[..., 2:]
+    uv = focal * local[..., :2] / depth + centre
+    return uv.reshape(*points.shape[:-1], 2), depth.reshape(points.shape[:-1])
+
+
+def unproject(camera: Camera, uv: Float[Tensor, "... 2"], depth: Float[Tensor, "..."]) -> Float[Tensor, "... 3"]:
+    """World points at given image positions (*b, *n, 2) and depths (*b, *n); undoes `project`. Errors as there."""
+    ways = depth[..., None] * ray_directions(camera, uv)
+    batch = len(camera.batch_shape)
+    return ways + camera.position.unflatten(-1, (1,) * (ways.ndim - 1 - batch) + (3,))
+
+
+def plucker_rays(camera: Camera, height: int, width: int) -> Float[Tensor, "*b 6 {height} {width}"]:
+    """The ray of each pixel as a line in space: its moment o × d, then its direction d of length 1 (Plücker).
+
+    Any point o of the line gives the same six numbers: a camera that moves along a ray does not change it.
+    """
+    uv = pixel_centers(height, width).to(camera.camera_to_world)
+    directions = ray_directions(camera, uv.expand(*camera.batch_shape, height, width, 2))
+    directions = directions / directions.norm(dim=-1, keepdim=True)
+    moments = torch.linalg.cross(camera.position[..., None, None, :].expand_as(directions), directions)
+    return torch.cat([moments, directions], dim=-1).movedim(-1, -3)
+
+
+def matrix_product(a: Float[Tensor, "*#b n k"], b: Float[Tensor, "*#b k m"]) -> Float[Tensor, "*b n m"]:
+    """a @ b for small matrices, in their precision under autocast, too: rays in half precision would miss pixels."""
+    return (a[..., :, :, None] * b[..., None, :, :]).sum(-2)
+
+
+def _for_each(camera: Camera, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Values (*b, *n, d) as (*b, n, d); focal lengths and image centres, (*b, 1, 2)."""
+    batch = camera.batch_shape
+    if values.shape[: len(batch)] != batch:
+        raise ValueError(
+            f"expected values that begin with the cameras' dimensions {tuple(batch)}, got {tuple(values.shape)}"
+        )
     k = camera.intrinsics
-    x = (uv[..., 0] - k[0, 2]) / k[0, 0]
-    y = (uv[..., 1] - k[1, 2]) / k[1, 1]
-    return torch.stack([x, y, torch.ones_like(x)], dim=-1) @ camera.camera_to_world[:3, :3].mT
-
-
-def project(camera: Camera, points: Float[Tensor, "*n 3"]) -> tuple[Float[Tensor, "*n 2"], Float[Tensor, "*n"]]:
-    """Image positions (u, v) and depths along one camera's z axis of world points; a depth <= 0 lies behind it."""
-    local = (points - camera.position) @ camera.camera_to_world[:3, :3]
-    depth = local[..., 2]
-    k = camera.intrinsics
-    return torch.stack([k[0, 0], k[1, 1]]) * local[..., :2] / depth[..., None] + k[:2, 2], depth
-
-
-def unproject(camera: Camera, uv: Float[Tensor, "*n 2"], depth: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """World points at given image positions and depths of one camera; undoes `project`."""
-    return camera.position + depth[..., None] * ray_directions(camera, uv)
+    focal, centre = k.diagonal(dim1=-2, dim2=-1)[..., None, :2], k[..., None, :2, 2]
+    return values.reshape(*batch, -1, values.shape[-1]), focal, centre

@@ -1,0 +1,102 @@
+"""What a model of views is given: pictures, and the cameras that took them."""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from minilib.views.cameras import Camera, matrix_product, project
+from minilib.views.relative import check_cameras
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures of b objects, n of each, whose centres are the origins of their worlds.
+
+    Attributes:
+        images: (b, n, 3, h, w) in [−1, 1], on white.
+        camera: n for each object, batch shape (b, n).
+    """
+
+    images: Float[Tensor, "b n 3 h w"]
+    camera: Camera
+
+    def __getitem__(self, index: object) -> "Views":
+        """Some objects, or with two indices some views of some of them."""
+        return Views(self.images[index], self.camera[index])  # pyright: ignore[reportArgumentType]
+
+
+def turned_to(camera: Camera, reference: Camera) -> Camera:
+    """Cameras (b, m) in worlds turned about their origins so that the axes of the reference camera (b,) are the
+    worlds' axes.
+
+    The object's centre stays where it was. How the world was turned before leaves no trace in the result: a network
+    that gets it cannot learn which way the objects of its training stood.
+    """
+    back = torch.eye(4).to(reference.camera_to_world).repeat(*reference.batch_shape, 1, 1)
+    back[..., :3, :3] = reference.camera_to_world[..., :3, :3].mT
+    return Camera(matrix_product(back[..., None, :, :], camera.camera_to_world), camera.intrinsics)
+
+
+def check_views(views: Views, targets: Camera | None = None, *, image_size: int, extent: float, trained: int) -> None:
+    """Refuses what a model cannot see an object in. Values are looked at on CPUs only.
+
+    Args:
+        views: the input views.
+        targets: cameras (b, m) of views to be made.
+        image_size: of the model, in pixels.
+        extent: half the side of the box around the origin in which objects are, in world units.
+        trained: with how many input views the model was trained at most; more of them warn.
+    Raises:
+        ValueError: no view; pictures of another size or range, or another number than cameras; cameras that are none
+            (see `check_cameras`), look away from the object or stand inside it.
+        TypeError: pictures that are not floating-point.
+    """
+    images = views.images
+    if images.ndim != 5 or images.shape[2] != 3:
+        raise ValueError(f"expected images (b, n, 3, h, w), got {tuple(images.shape)}")
+    if not images.shape[1]:
+        raise ValueError("expected at least one input view, got none")
+    if not images.is_floating_point():
+        raise TypeError(f"expected floating-point images in [-1, 1], got {images.dtype}")
+    if images.shape[3:] != (image_size, image_size):
+        raise ValueError(f"expected images of {image_size} × {image_size} pixels, got {tuple(images.shape[3:])}")
+    if views.camera.batch_shape != images.shape[:2]:
+        raise ValueError(
+            f"expected a camera for each of {tuple(images.shape[:2])} images, got {tuple(views.camera.batch_shape)}"
+        )
+    if targets is not None and (len(targets.batch_shape) != 2 or targets.batch_shape[0] != len(images)):
+        raise ValueError(f"expected target cameras ({len(images)}, m), got {tuple(targets.batch_shape)}")
+    if images.device.type == "cpu":
+        low, high = float(images.min()), float(images.max())
+        if not (low >= -1.01 and high <= 1.01):  # NaN is not, either
+            raise ValueError(f"expected images in [-1, 1], got values in [{low:.3g}, {high:.3g}]")
+    for name, camera in (("input", views.camera), ("target", targets)):
+        if camera is not None:
+            check_cameras(camera)
+            _check_sight(name, camera, extent)
+    if images.shape[1] > trained:
+        warnings.warn(f"{images.shape[1]} input views: this model was trained with {trained} at most", stacklevel=3)
+
+
+def _check_sight(name: str, camera: Camera, extent: float) -> None:
+    if camera.camera_to_world.device.type != "cpu":
+        return
+    away = camera.position.norm(dim=-1)
+    if bool((away <= extent).any()):
+        raise ValueError(
+            f"expected {name} cameras outside the object, whose box reaches {extent:g} from the origin; one is"
+            f" {float(away.min()):.3g} away"
+        )
+    centre, depth = project(camera, torch.zeros(*camera.batch_shape, 3).to(camera.position))
+    half = 2 * extent / away * camera.intrinsics.diagonal(dim1=-2, dim2=-1)[..., :2].amax(-1)
+    off = (centre - 0.5).abs().amax(-1)
+    if bool(((depth <= 0) | (off > 0.5 + half)).any()):
+        angle = torch.acos((depth / away).clamp(-1, 1)).max()
+        raise ValueError(
+            f"expected {name} cameras that look at the object at the origin; one looks {math.degrees(angle):.0f}° past"
+            " it"
+        )
