@@ -88,6 +88,13 @@ def _resampled(n: int, strata: Tensor | None, generator: torch.Generator) -> Ten
     return picks
 
 
+def psnr(images: Float[Tensor, "*b c h w"], truth: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b"]:
+    """Peak signal-to-noise ratio of images in [−1, 1], in dB: −10 log₁₀ of the mean squared error in shares of the
+    range. Infinite for equal images."""
+    error = ((images - truth) / 2).square().flatten(-3).mean(-1)
+    return -10 * torch.log10(error)
+
+
 def frechet_distance(first: Float[Tensor, "n d"], second: Float[Tensor, "m d"]) -> float:
     """Fréchet distance between Gaussians fitted to two sets of features (Heusel et al. 2017, eq. 6).
 

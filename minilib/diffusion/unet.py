@@ -33,6 +33,8 @@ class UNetConfig:
         norm_num_groups, norm_eps: of the group normalisation.
         dropout: share of values dropped in each residual block in training.
         num_class_embeds: number of class labels, "no label" included; None for an unconditional model.
+        context_dim: width of tokens from elsewhere that all blocks with attention look at, too, as latent diffusion
+            looks at a text (Rombach et al. 2022, section 3.3); None for none.
         time_embedding_norm: "default" adds the time to the features (DDPM); "scale_shift" also scales them after
             the second normalisation (Improved DDPM, section 3.4).
         flip_sin_to_cos, freq_shift: of the time embedding, as in diffusers.
@@ -53,6 +55,7 @@ class UNetConfig:
     norm_eps: float = 1e-6
     dropout: float = 0.0
     num_class_embeds: int | None = None
+    context_dim: int | None = None
     time_embedding_norm: Literal["default", "scale_shift"] = "default"
     flip_sin_to_cos: bool = True
     freq_shift: int = 0
@@ -113,7 +116,11 @@ class UNet(nn.Module):
         self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
 
     def forward(
-        self, x_t: Float[Tensor, "b c h w"], t: Num[Tensor, " b"], labels: Int[Tensor, " b"] | None = None
+        self,
+        x_t: Float[Tensor, "b c h w"],
+        t: Num[Tensor, " b"],
+        labels: Int[Tensor, " b"] | None = None,
+        context: Float[Tensor, "b n e"] | None = None,
     ) -> Float[Tensor, "b c2 h w"]:
         """The prediction for noised images.
 
@@ -121,21 +128,25 @@ class UNet(nn.Module):
             x_t: noised images; height and width divisible by 2 as often as they are halved.
             t: times, 0..T−1.
             labels: class labels, 0..num_class_embeds−1; None only for an unconditional model.
+            context: n tokens for each image; None only for a model without `context_dim`.
         Raises:
-            ValueError: labels missing, not wanted or (on the CPU) out of range; a wrong number of channels or a size
-                that cannot be halved often enough.
+            ValueError: labels or a context missing or not wanted; labels (on the CPU) out of range; a wrong number of
+                channels or a size that cannot be halved often enough.
         """
         self._check(x_t, t, labels)
+        if (context is None) != (self.config.context_dim is None):
+            wanted = f"a context (b, n, {self.config.context_dim})" if self.config.context_dim else "no context"
+            raise ValueError(f"expected {wanted}, got {'none' if context is None else tuple(context.shape)}")
         embedding = self.time_embedding(t, x_t.dtype)
         if self.class_embedding is not None:
             embedding = embedding + self.class_embedding(labels)
         x = self.conv_in(x_t)
         skips = [x]
         for block in self.down_blocks:
-            x = block(x, embedding, skips)
+            x = block(x, embedding, skips, context)
         x = self.mid_block(x, embedding)
         for block in self.up_blocks:
-            x = block(x, embedding, skips)
+            x = block(x, embedding, skips, context)
         return self.conv_out(F.silu(self.conv_norm_out(x)))
 
     def _check(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> None:
@@ -212,19 +223,24 @@ class ResnetBlock(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Self-attention between all pixels of a coarse feature map, added to its input."""
+    """All pixels of a coarse feature map look at each other, or at tokens from elsewhere; what they gather is added."""
 
-    def __init__(self, config: UNetConfig, channels: int, *, normalise: bool = True):
+    def __init__(self, config: UNetConfig, channels: int, *, normalise: bool = True, context_dim: int | None = None):
         super().__init__()
         self.group_norm = nn.GroupNorm(config.norm_num_groups, channels, config.norm_eps) if normalise else None
-        self.to_q, self.to_k, self.to_v, self.to_out = (nn.Linear(channels, channels) for _ in range(4))
+        self.to_q = nn.Linear(channels, channels)
+        self.to_k, self.to_v = (nn.Linear(context_dim or channels, channels) for _ in range(2))
+        self.to_out = nn.Linear(channels, channels)
         nn.init.zeros_(self.to_out.weight)
         self.heads = Heads(channels // (config.attention_head_dim or channels))
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """x plus, for each pixel, what it gathered from all others."""
+    def forward(
+        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b n e"] | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """x plus, for each pixel, what it gathered from all others, or from the context."""
         tokens = rearrange(x if self.group_norm is None else self.group_norm(x), "b c h w -> b (h w) c")
-        out = self.to_out(self.heads(self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)))
+        asked = tokens if context is None else context
+        out = self.to_out(self.heads(self.to_q(tokens), self.to_k(asked), self.to_v(asked)))
         return x + rearrange(out, "b (h w) c -> b c h w", h=x.shape[2])
 
 
@@ -244,18 +260,31 @@ class Block(nn.Module):
         self.attentions = nn.ModuleList(
             SpatialAttention(config, out_channels) if attention else nn.Identity() for _ in in_channels
         )
+        self.context_attentions = nn.ModuleList(
+            SpatialAttention(config, out_channels, context_dim=config.context_dim)
+            for _ in (in_channels if attention and config.context_dim else [])
+        )
         self.resample = Resample(config, out_channels, resample) if resample else None
+
+    def step(self, index: int, x: Tensor, embedding: Tensor, context: Tensor | None) -> Tensor:
+        """One residual block and what follows it."""
+        x = self.attentions[index](self.resnets[index](x, embedding))
+        return self.context_attentions[index](x, context) if self.context_attentions else x
 
 
 class DownBlock(Block):
     """A resolution on the way down; what it computes is also put on top of the pile of skips."""
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], embedding: Float[Tensor, "b e"], skips: list[Tensor]
+        self,
+        x: Float[Tensor, "b c h w"],
+        embedding: Float[Tensor, "b e"],
+        skips: list[Tensor],
+        context: Float[Tensor, "b n e2"] | None = None,
     ) -> Float[Tensor, "b c2 h2 w2"]:
         """x at half its size, except at the coarsest resolution; every result on the way is added to `skips`."""
-        for resnet, attention in zip(self.resnets, self.attentions, strict=True):
-            x = attention(resnet(x, embedding))
+        for index in range(len(self.resnets)):
+            x = self.step(index, x, embedding, context)
             skips.append(x)
         if self.resample is not None:
             x = self.resample(x)
@@ -267,11 +296,15 @@ class UpBlock(Block):
     """A resolution on the way up; each residual block also sees the topmost of the pile of skips."""
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], embedding: Float[Tensor, "b e"], skips: list[Tensor]
+        self,
+        x: Float[Tensor, "b c h w"],
+        embedding: Float[Tensor, "b e"],
+        skips: list[Tensor],
+        context: Float[Tensor, "b n e2"] | None = None,
     ) -> Float[Tensor, "b c2 h2 w2"]:
         """x at double its size, except at the finest resolution; takes what it needs from the end of `skips`."""
-        for resnet, attention in zip(self.resnets, self.attentions, strict=True):
-            x = attention(resnet(torch.cat([x, skips.pop()], dim=1), embedding))
+        for index in range(len(self.resnets)):
+            x = self.step(index, torch.cat([x, skips.pop()], dim=1), embedding, context)
         return x if self.resample is None else self.resample(x)
 
 

@@ -5,7 +5,11 @@ import math
 import pytest
 import torch
 
+from minilib.recipes.views_toybox import ViewsToybox
 from minilib.views.cameras import Camera, orbit, plucker_rays, project, random_orbit, ray_directions
+from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
+from minilib.views.inputs import Views, check_views
+from minilib.views.lifted import LiftedConfig
 from minilib.views.relative import check_cameras
 
 CAMERA = orbit(0.3, 0.2, 2.9)
@@ -69,3 +73,82 @@ def test_points_of_other_cameras():
         with pytest.raises(ValueError, match=r"that begin with the cameras' dimensions \(2,\), got"):
             function(two, values.double())
     assert plucker_rays(two, 2, 2).shape == (2, 6, 2, 2)
+
+
+def some_views(**changes):
+    """Two views of one object at 16 pixels, and a model for them."""
+    camera = orbit(torch.tensor([[0.0, 1.0]]), 0.2, 2.9).to(torch.float32)
+    return Views(**({"images": torch.zeros(1, 2, 3, 16, 16), "camera": camera} | changes))
+
+
+def inside(distance):
+    """Two cameras, the second so near."""
+    return orbit(torch.tensor([[0.0, 1.0]]), 0.2, torch.tensor([[2.9, distance]])).to(torch.float32)
+
+
+def away():
+    """Two cameras, the second turned round."""
+    camera = orbit(torch.tensor([[0.0, 1.0]]), 0.2, 2.9).to(torch.float32)
+    camera.camera_to_world[0, 1, :3, [0, 2]] *= -1
+    return camera
+
+
+@pytest.mark.parametrize(
+    ("views", "words"),
+    [
+        (some_views(images=torch.zeros(2, 3, 16, 16)), "expected images (b, n, 3, h, w), got (2, 3, 16, 16)"),
+        (some_views(images=torch.zeros(1, 0, 3, 16, 16)), "expected at least one input view, got none"),
+        (some_views(images=torch.zeros(1, 2, 3, 16, 24)), "expected images of 16 × 16 pixels, got (16, 24)"),
+        (some_views(images=torch.zeros(1, 3, 3, 16, 16)), "expected a camera for each of (1, 3) images, got (1, 2)"),
+        (
+            some_views(images=torch.full((1, 2, 3, 16, 16), 255.0)),
+            "expected images in [-1, 1], got values in [255, 255]",
+        ),
+        (some_views(images=torch.full((1, 2, 3, 16, 16), math.nan)), "got values in [nan, nan]"),
+        (some_views(camera=inside(0.5)), "expected input cameras outside the object, whose box reaches 0.95"),
+        (
+            some_views(camera=away()),
+            "expected input cameras that look at the object at the origin; one looks 180° past",
+        ),
+    ],
+)
+def test_what_a_model_cannot_see_an_object_in(views, words):
+    with pytest.raises(ValueError) as caught:
+        check_views(views, image_size=16, extent=0.95, trained=5)
+    assert words in str(caught.value)
+
+
+def test_pictures_of_bytes_targets_of_others_and_too_many_views():
+    with pytest.raises(TypeError, match="expected floating-point images"):
+        check_views(
+            some_views(images=torch.zeros(1, 2, 3, 16, 16, dtype=torch.uint8)), image_size=16, extent=0.95, trained=5
+        )
+    with pytest.raises(ValueError, match=r"expected target cameras \(1, m\), got \(2, 1\)"):
+        targets = orbit(torch.zeros(2, 1), 0.2, 2.9).to(torch.float32)
+        check_views(some_views(), targets, image_size=16, extent=0.95, trained=5)
+    with pytest.raises(ValueError, match="expected target cameras outside the object"):
+        check_views(some_views(), inside(0.9), image_size=16, extent=0.95, trained=5)
+    with pytest.warns(UserWarning, match="2 input views: this model was trained with 1 at most"):
+        check_views(some_views(), image_size=16, extent=0.95, trained=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: LiftedConfig(image_size=60), "expected an image_size divisible by 8"),
+        (lambda: LiftedConfig(volume_size=10), "and a volume_size divisible by 4, got 64 and 10"),
+        (lambda: LiftedConfig(render_size=12), "expected a render_size that divides 64, got 12"),
+        (lambda: LiftedConfig(channels=20), "expected channels divisible by 8, got 20"),
+        (lambda: ViewsToybox(num_targets=4), "expected 1 to 3 targets beside 5 input views, got 4"),
+        (lambda: ViewsToybox(blind=1.0), "expected blind in [0, 1)"),
+    ],
+)
+def test_shapes_and_recipes_out_of_range(make, words):
+    with pytest.raises(ValueError) as caught:
+        make()
+    assert words in str(caught.value)
+
+
+def test_a_model_of_views_is_not_called_without_a_question():
+    with pytest.raises(TypeError, match="expected talk="):
+        ViewDenoiser(ViewDenoiserConfig())()

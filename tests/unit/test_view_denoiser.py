@@ -1,0 +1,138 @@
+"""The view-conditioned diffusion model: what it may and may not depend on."""
+
+import pytest
+import torch
+
+from minilib.diffusion.samplers import ddim, sampling_times
+from minilib.evaluate.views import copied
+from minilib.metrics import psnr
+from minilib.recipes.views_toybox import ToySets, ViewsToybox, views64
+from minilib.views.cameras import Camera, orbit, random_orbit
+from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
+from minilib.views.inputs import Views
+from minilib.views.lifted import LiftedConfig
+
+SMALL = ViewDenoiserConfig(
+    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
+    widths=(16, 32),
+)
+
+
+def some_views(b, n, *, size=16, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    some = random_orbit(b * n, generator, elevation=(-0.3, 1.0)).to(torch.float32)
+    camera = Camera(some.camera_to_world.unflatten(0, (b, n)), some.intrinsics.unflatten(0, (b, n)))
+    return Views(2 * torch.rand(b, n, 3, size, size, generator=generator) - 1, camera)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    model = ViewDenoiser(SMALL).eval()
+    torch.nn.init.normal_(model.unet.conv_out.weight, std=0.1)
+    return model
+
+
+def answer(model, views, targets):
+    denoise = model.denoiser_of(views, targets)
+    noise = torch.randn(
+        len(views.images) * targets.batch_shape[1], 3, 16, 16, generator=torch.Generator().manual_seed(1)
+    )
+    with torch.no_grad():
+        return denoise(noise, torch.full((len(noise),), 600))
+
+
+def test_the_order_of_the_other_views_does_not_matter(model):
+    views, targets = some_views(2, 4), some_views(2, 3, seed=5).camera
+    order = [0, 3, 1, 2]
+    assert torch.allclose(answer(model, views, targets), answer(model, views[:, order], targets), atol=1e-5)
+
+
+def test_how_the_world_is_turned_does_not_matter(model):
+    views, targets = some_views(2, 2), some_views(2, 1, seed=5).camera
+    turn = torch.eye(4).repeat(2, 1, 1)
+    turn[:, :3, :3] = some_views(2, 1, seed=8).camera.camera_to_world[:, 0, :3, :3]
+
+    def turned(camera):
+        return Camera(turn[:, None] @ camera.camera_to_world, camera.intrinsics)
+
+    there = answer(model, Views(views.images, turned(views.camera)), turned(targets))
+    assert torch.allclose(answer(model, views, targets), there, atol=1e-4)
+
+
+def test_it_looks_at_its_views_and_at_where_it_is_asked(model):
+    views, targets = some_views(2, 2), some_views(2, 1, seed=5).camera
+    before = answer(model, views, targets)
+    assert (before - answer(model, Views(-views.images, views.camera), targets)).abs().max() > 1e-3
+    assert (before - answer(model, views, some_views(2, 1, seed=6).camera)).abs().max() > 1e-3
+    assert (before - answer(model, views[:, :1], targets)).abs().max() > 1e-3
+
+
+def test_targets_and_objects_do_not_see_each_other(model):
+    views, targets = some_views(2, 2), some_views(2, 2, seed=5).camera
+    together = model.denoiser_of(views, targets)
+    noise = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    t = torch.full((4,), 600)
+    alone = model.denoiser_of(views[1:], targets[1:, :1])
+    with torch.no_grad():
+        assert torch.allclose(together(noise, t)[2:3], alone(noise[2:3], t[:1]), atol=1e-5)
+
+
+def test_guidance_at_zero_is_blind_and_at_one_is_none(model):
+    views, targets = some_views(1, 2), some_views(1, 1, seed=5).camera
+    noise, t = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)), torch.full((1,), 600)
+    with torch.no_grad():
+        blind = model.predict(noise, t, torch.zeros(1, model.lifted.map_channels, 8, 8)).clamp(-1, 1)
+        assert torch.allclose(model.denoiser_of(views, targets, guidance_scale=0.0)(noise, t), blind, atol=1e-6)
+        one, almost = (model.denoiser_of(views, targets, guidance_scale=s)(noise, t) for s in (1.0, 1.000001))
+        assert torch.allclose(one, almost, atol=1e-4)
+
+
+def test_a_sampler_takes_it_and_samples_stand_beside_each_other(model):
+    recipe = ViewsToybox(model=SMALL)
+    views, targets = some_views(2, 2), some_views(2, 1, seed=5).camera
+    made = recipe.make_views(model, views, targets, samples=3, steps=4)
+    assert made.shape == (2, 1, 3, 3, 16, 16) and made.abs().max() <= 1.0
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 1, 3, 3, 16, 16, generator=generator)
+    denoise = model.denoiser_of(views[1:], targets[1:])
+    alone = ddim(denoise, recipe.make_process(), noise[1, 0, 2:3], sampling_times(1000, 4))
+    assert torch.allclose(made[1, 0, 2:3], alone, atol=1e-4)
+
+
+def test_a_step_of_the_recipe_trains_every_weight():
+    recipe = ViewsToybox(model=SMALL, num_toys=2)
+    torch.manual_seed(0)
+    model = recipe.make_model()
+    torch.nn.init.normal_(model.unet.conv_out.weight, std=0.1)
+    generator = torch.Generator().manual_seed(3)
+    views = some_views(4, 8)
+    batch = {
+        "rgb": views.images,
+        "alpha": torch.rand(4, 8, 16, 16, generator=generator),
+        "camera_to_world": views.camera.camera_to_world,
+        "intrinsics": views.camera.intrinsics,
+        **recipe.draw(4, generator),
+    }
+    batch["count"] = torch.full((4,), 3)
+    losses = recipe.losses(model, batch)
+    assert losses.shape == (4,)
+    losses.mean().backward()
+    assert [name for name, weight in model.named_parameters() if weight.grad is None] == []
+    assert all(set(row[:3]).isdisjoint(row[-2:]) for row in batch["order"].tolist())
+
+
+def test_a_toy_has_all_its_views_and_their_cameras():
+    toys = ToySets(views64("validation", num_toys=2))
+    toy = toys[1]
+    assert len(toys) == 2 and toy["rgb"].shape == (8, 3, 64, 64) and toy["camera_to_world"].dtype == torch.float32
+    single = toys.views[8 + 3]
+    assert torch.equal(single["rgb"], toy["rgb"][3])
+
+
+def test_copying_takes_the_nearest_view():
+    camera = orbit(torch.tensor([[0.0, 1.0, 2.0]]), 0.2, 2.9).to(torch.float32)
+    images = torch.stack([torch.full((3, 4, 4), value) for value in (-1.0, 0.0, 1.0)])[None]
+    near = orbit(torch.tensor([1.3]), 0.4, 2.9).to(torch.float32)
+    assert torch.equal(copied(Views(images, camera), near), images[:, 1])
+    assert torch.allclose(psnr(images[:, 0], images[:, 1]), torch.tensor([6.0206]), atol=1e-3)
