@@ -8,7 +8,8 @@ from torch import Tensor
 
 from minilib.evaluate.common import metric, say
 from minilib.metrics import psnr
-from minilib.recipes.views_toybox import ToySets, ViewsToybox, views64
+from minilib.recipes.toy_views import ToySets, views64
+from minilib.recipes.views_toybox import ViewsToybox
 from minilib.views.cameras import Camera
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views

@@ -98,8 +98,12 @@ def unet_to_diffusers(unet: UNet, *, sample_size: int = 32) -> Any:
     Args:
         unet: the network.
         sample_size: height and width that diffusers' pipelines draw.
+    Raises:
+        ValueError: a network that looks at a context, which `UNet2DModel` does not.
     """
     config = unet.config
+    if config.context_dim is not None:
+        raise ValueError(f"expected a U-Net without a context, as UNet2DModel is, got context_dim {config.context_dim}")
     kinds = [("Attn" if one else "") + "{}Block2D" for one in config.attention]
     up_kinds = [("Attn" if one else "") + "{}Block2D" for one in config.up_attention or config.attention]
     model = require("diffusers", extra="pretrained").UNet2DModel(

@@ -8,6 +8,7 @@ from minilib.recipes.sam2_toybox import Sam2Toybox
 from minilib.recipes.sam_toybox import SamToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.recipes.vit_toybox import ViTToybox
+from minilib.recipes.zero123_toybox import Zero123Toybox
 from minilib.training import Recipe
 
 RECIPES: dict[str, type[Recipe]] = {
@@ -18,6 +19,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "sam-toybox": SamToybox,
     "views-toybox": ViewsToybox,
     "vit-toybox": ViTToybox,
+    "zero123-toybox": Zero123Toybox,
 }
 
 
@@ -41,5 +43,6 @@ __all__ = [
     "SamToybox",
     "ViTToybox",
     "ViewsToybox",
+    "Zero123Toybox",
     "make_recipe",
 ]

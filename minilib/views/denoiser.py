@@ -29,13 +29,11 @@ class ViewDenoiserConfig:
         lifted: of the network from views to maps.
         widths: of the U-Net, at half the image's size, the finest first.
         layers_per_block: of the U-Net.
-        max_views: input views at most in training.
     """
 
     lifted: LiftedConfig = field(default_factory=LiftedConfig)
     widths: tuple[int, ...] = (64, 96, 128)
     layers_per_block: int = 1
-    max_views: int = 5
 
 
 class ViewDenoiser(nn.Module):
@@ -43,11 +41,12 @@ class ViewDenoiser(nn.Module):
 
     Args:
         config: its shape.
+        max_views: input views at most in training; with more of them it warns.
     """
 
-    def __init__(self, config: ViewDenoiserConfig):
+    def __init__(self, config: ViewDenoiserConfig, *, max_views: int = 5):
         super().__init__()
-        self.config = config
+        self.config, self.max_views = config, max_views
         self.lifted = Lifted(config.lifted)
         self.unet = UNet(
             UNetConfig(
@@ -71,7 +70,7 @@ class ViewDenoiser(nn.Module):
             ValueError, TypeError: see `check_views`.
         """
         lifted = self.config.lifted
-        check_views(views, targets, image_size=lifted.image_size, extent=lifted.extent, trained=self.config.max_views)
+        check_views(views, targets, image_size=lifted.image_size, extent=lifted.extent, trained=self.max_views)
         first = views.camera[:, 0]
         turned = Views(views.images, turned_to(views.camera, first))
         return self.lifted(turned), turned_to(targets, first)

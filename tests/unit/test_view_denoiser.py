@@ -6,11 +6,14 @@ import torch
 from minilib.diffusion.samplers import ddim, sampling_times
 from minilib.evaluate.views import copied
 from minilib.metrics import psnr
-from minilib.recipes.views_toybox import ToySets, ViewsToybox, views64
+from minilib.recipes.toy_views import ToySets, views64
+from minilib.recipes.views_toybox import ViewsToybox
+from minilib.recipes.zero123_toybox import Zero123Toybox
 from minilib.views.cameras import Camera, orbit, random_orbit
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views
 from minilib.views.lifted import LiftedConfig
+from minilib.views.zero123 import Zero123, Zero123Config
 
 SMALL = ViewDenoiserConfig(
     lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
@@ -136,3 +139,63 @@ def test_copying_takes_the_nearest_view():
     near = orbit(torch.tensor([1.3]), 0.4, 2.9).to(torch.float32)
     assert torch.equal(copied(Views(images, camera), near), images[:, 1])
     assert torch.allclose(psnr(images[:, 0], images[:, 1]), torch.tensor([6.0206]), atol=1e-3)
+
+
+ZERO = Zero123Config(image_size=16, feature_dim=128, context_dim=16, widths=(32, 32), attention=(True, True))
+
+
+def zero123():
+    torch.manual_seed(0)
+    model = Zero123(ZERO).eval()
+    for name, weight in model.unet.named_parameters():
+        if name.endswith(("to_out.weight", "conv_out.weight")):
+            torch.nn.init.normal_(weight, std=0.2)
+    return model
+
+
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_one_context_token_tells_all_pixels_the_same(tokens):
+    """The trap: a softmax over one key is 1, whatever the query. What is added does not depend on the place."""
+    model, generator = zero123(), torch.Generator().manual_seed(2)
+    added = []
+    for block in (*model.unet.down_blocks, *model.unet.up_blocks):
+        for look in block.context_attentions:
+            look.register_forward_hook(lambda _, given, out: added.append(out - given[0]))
+    x_t, image = torch.randn(2, 2, 3, 16, 16, generator=generator)
+    features, offset = torch.randn(2, tokens, 128, generator=generator), torch.randn(2, 4, generator=generator)
+    with torch.no_grad():
+        model(x_t, torch.tensor([100, 900]), image, features, offset)
+    assert len(added) == 6
+    for some in added:
+        spread = (some - some.mean((2, 3), keepdim=True)).abs().max() / some.abs().max()
+        assert spread < 1e-5 if tokens == 1 else spread > 1e-3
+
+
+def test_blind_zero123_has_no_input_view():
+    model, generator = zero123(), torch.Generator().manual_seed(2)
+    x_t, one, other = torch.randn(3, 1, 3, 16, 16, generator=generator)
+    t, features, offset = torch.tensor([500]), torch.randn(1, 1, 128, generator=generator), torch.zeros(1, 4)
+    blind = torch.tensor([True])
+    with torch.no_grad():
+        assert torch.equal(model(x_t, t, one, features, offset, blind), model(x_t, t, other, -features, offset, blind))
+        assert not torch.allclose(model(x_t, t, one, features, offset), model(x_t, t, other, features, offset))
+        turned = offset + torch.tensor([[0.0, 1.0, -1.0, 0.0]])
+        assert not torch.allclose(model(x_t, t, one, features, offset), model(x_t, t, one, features, turned))
+        blindly = model.denoiser_of(one, features, offset, guidance_scale=0.0)(x_t, t)
+        assert torch.allclose(blindly, model(x_t, t, one, features, offset, blind).clamp(-1, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("patches", [False, True])
+def test_a_step_of_zero123s_recipe(patches):
+    recipe = Zero123Toybox(model=Zero123Config(widths=(16, 32), attention=(False, True)), num_toys=4, patches=patches)
+    data, model = recipe.make_dataset(), recipe.make_model()
+    batch = torch.utils.data.default_collate([data[index] for index in range(4)])
+    batch |= recipe.draw(4, torch.Generator().manual_seed(0))
+    losses = recipe.losses(model, batch)
+    assert losses.shape == (4,) and losses.isfinite().all()
+    losses.mean().backward()
+    assert [name for name, weight in model.named_parameters() if weight.grad is None] == []
+    camera = Camera(batch["camera_to_world"], batch["intrinsics"])
+    views = Views(batch["rgb"], camera)
+    made = recipe.make_views(model, views[:2, :1], camera[:2, 6:], samples=2, steps=2)
+    assert made.shape == (2, 2, 2, 3, 64, 64)

@@ -1,0 +1,204 @@
+"""Toys seen from all around, and what all recipes that make their views have in common."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.utils.data import Dataset, default_collate
+
+from minilib.diffusion.guidance import Denoise
+from minilib.diffusion.losses import stratified_times
+from minilib.diffusion.process import GaussianDiffusion
+from minilib.diffusion.samplers import ddim, sampling_times
+from minilib.diffusion.schedules import make_betas
+from minilib.figures import image_grid
+from minilib.toybox.datasets import ToyViews
+from minilib.training import Recipe
+from minilib.views.cameras import Camera
+from minilib.views.inputs import Views
+
+VIEWS_PER_TOY = 8
+
+
+def views64(split: str, *, num_toys: int, views_per_toy: int = VIEWS_PER_TOY, first: int = 0) -> ToyViews:
+    """Views of toys at 64 pixels from all around; arguments as `ToyViews`."""
+    return ToyViews(
+        split,
+        num_toys=num_toys,
+        views_per_toy=views_per_toy,
+        first=first,
+        fields=("rgb", "alpha", "camera_to_world", "intrinsics"),
+    )
+
+
+class ToySets(Dataset):
+    """Toys with all their views. Items as those of `ToyViews`, with a leading axis of views, in float32.
+
+    Args:
+        views: of which toys.
+    """
+
+    def __init__(self, views: ToyViews):
+        self.views = views
+
+    def __len__(self) -> int:
+        return len(self.views) // self.views.views_per_toy
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        toy = self.views.toy(index)
+        return {name: toy[name].float() for name in ("rgb", "alpha", "camera_to_world", "intrinsics")}
+
+
+class Task(NamedTuple):
+    """What a step asks of a model.
+
+    Attributes:
+        views: the input views of b toys.
+        inputs: their numbers among each toy's views.
+        targets: m cameras for each toy.
+        x0, alpha: what they see.
+        t, noise, x_t: times, noise, and the noised views.
+        blind: toys whose input views are withheld, for classifier-free guidance.
+    """
+
+    views: Views
+    inputs: Int[Tensor, "b n"]
+    targets: Camera
+    x0: Float[Tensor, "b m 3 h w"]
+    alpha: Float[Tensor, "b m h w"]
+    t: Int[Tensor, "b m"]
+    noise: Float[Tensor, "b m 3 h w"]
+    x_t: Float[Tensor, "b m 3 h w"]
+    blind: Bool[Tensor, " b"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyViewsRecipe(Recipe):
+    """Learns to make views of toys from others.
+
+    In each step all toys of the batch show the same number of input views and are asked for `num_targets` others.
+
+    Args:
+        num_toys: of the training split, eight views each.
+        max_views: input views at most; how many there are is drawn for each step.
+        num_targets: views of each toy that are learned from in a step.
+        blind: share of toys whose input views are withheld, for classifier-free guidance.
+        time_shift: towards the noise, of the times that are trained.
+        num_train_timesteps: T, of a cosine schedule.
+    Raises:
+        ValueError: a number out of range.
+    """
+
+    num_toys: int = 6_000
+    max_views: int = 5
+    num_targets: int = 2
+    blind: float = 0.1
+    time_shift: float = 3.0
+    num_train_timesteps: int = 1000
+
+    def __post_init__(self):
+        if not 1 <= self.num_targets <= VIEWS_PER_TOY - self.max_views:
+            raise ValueError(
+                f"expected 1 to {VIEWS_PER_TOY - self.max_views} targets beside {self.max_views} input views, got"
+                f" {self.num_targets}"
+            )
+        if not 0.0 <= self.blind < 1.0 or self.time_shift <= 0 or self.num_train_timesteps < 25:
+            raise ValueError(
+                f"expected blind in [0, 1), time_shift > 0 and num_train_timesteps >= 25, got {self.blind},"
+                f" {self.time_shift} and {self.num_train_timesteps}"
+            )
+
+    @abstractmethod
+    def denoiser_of(
+        self, model: Any, views: Views, targets: Camera, *, samples: int = 1, guidance_scale: float = 1.0
+    ) -> Denoise:
+        """The `Denoise` of views at target cameras (b, m), for x_t of shape (b · m · samples, 3, h, w): samples of one
+        target stand together."""
+
+    def make_process(self) -> GaussianDiffusion:
+        """The forward process."""
+        return GaussianDiffusion(make_betas("cosine", self.num_train_timesteps))
+
+    def toy_sets(self) -> ToySets:
+        """The training toys with all their views."""
+        return ToySets(views64("train", num_toys=self.num_toys))
+
+    def make_dataset(self) -> Dataset:
+        """What a step draws its examples from."""
+        return self.toy_sets()
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Which views are seen and which are asked for, times, seeds of the noise, and who is blind."""
+        times = stratified_times(
+            batch_size * self.num_targets, self.num_train_timesteps, shift=self.time_shift, generator=generator
+        )
+        return {
+            "order": torch.rand(batch_size, VIEWS_PER_TOY, generator=generator).argsort(1),
+            "count": torch.randint(1, self.max_views + 1, (1,), generator=generator).expand(batch_size),
+            "t": times.unflatten(0, (batch_size, self.num_targets)),
+            "seed": torch.randint(0, 2**31, (batch_size,), generator=generator),
+            "blind": torch.rand(batch_size, generator=generator) < self.blind,
+        }
+
+    def task(self, batch: dict[str, Tensor]) -> Task:
+        """What a batch asks."""
+        images, device = batch["rgb"], batch["rgb"].device
+        toys = torch.arange(len(images), device=device)[:, None]
+        inputs, asked = batch["order"][:, : int(batch["count"][0])], batch["order"][:, -self.num_targets :]
+        camera = Camera(batch["camera_to_world"], batch["intrinsics"])
+        x0 = images[toys, asked]
+        noise = torch.stack(
+            [
+                torch.randn(x0.shape[1:], generator=torch.Generator().manual_seed(seed))
+                for seed in batch["seed"].tolist()
+            ]
+        ).to(x0)
+        process = self.make_process().to(device)
+        x_t = process.q_sample(x0.flatten(0, 1), batch["t"].flatten(), noise.flatten(0, 1)).view_as(x0)
+        return Task(
+            views=Views(images, camera)[toys, inputs],
+            inputs=inputs,
+            targets=camera[toys, asked],
+            x0=x0,
+            alpha=batch["alpha"][toys, asked],
+            t=batch["t"],
+            noise=noise,
+            x_t=x_t,
+            blind=batch["blind"],
+        )
+
+    @torch.no_grad()
+    def make_views(
+        self,
+        model: Any,
+        views: Views,
+        targets: Camera,
+        *,
+        samples: int = 1,
+        steps: int = 25,
+        seed: int = 0,
+        **options: Any,
+    ) -> Float[Tensor, "b m s 3 h w"]:
+        """Views at target cameras (b, m), drawn by DDIM; further options are those of `denoiser_of`."""
+        denoise = self.denoiser_of(model, views, targets, samples=samples, **options)
+        shape = (*targets.batch_shape, samples, *views.images.shape[2:])
+        x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).flatten(0, 2).to(views.images)
+        times = sampling_times(self.num_train_timesteps, steps)
+        return ddim(denoise, self.make_process().to(x.device), x, times).unflatten(0, shape[:3])
+
+    def preview(self, model: nn.Module, path: Path) -> None:
+        """New toys: an input view, the target, two samples from one view and, if there can be so many, from three."""
+        toys, device = ToySets(views64("validation", num_toys=8)), next(model.parameters()).device
+        batch = default_collate([toys[index] for index in range(8)])
+        camera = Camera(batch["camera_to_world"], batch["intrinsics"]).to(device)
+        views = Views(batch["rgb"].to(device), camera)
+        counts = [count for count in (1, 3) if count <= self.max_views]
+        made = [self.make_views(model, views[:, :n], camera[:, 7:], samples=2)[:, 0].cpu() for n in counts]
+        figure = image_grid(list(torch.cat([batch["rgb"][:, [0, 7]], *made], dim=1)), clip=True)
+        figure.savefig(path, dpi=100)
+        plt.close(figure)
