@@ -182,7 +182,7 @@ def test_blind_zero123_has_no_input_view():
         turned = offset + torch.tensor([[0.0, 1.0, -1.0, 0.0]])
         assert not torch.allclose(model(x_t, t, one, features, offset), model(x_t, t, one, features, turned))
         blindly = model.denoiser_of(one, features, offset, guidance_scale=0.0)(x_t, t)
-        assert torch.allclose(blindly, model(x_t, t, one, features, offset, blind).clamp(-1, 1), atol=1e-6)
+        assert torch.allclose(blindly, model(x_t, t, one, features, offset, blind).clamp(-1, 1), atol=1e-4)
 
 
 @pytest.mark.parametrize("patches", [False, True])
