@@ -6,7 +6,8 @@ drag or click.
 
 from minilib.interactive.flipbook import Flipbook
 from minilib.interactive.hovermaps import HoverMaps
+from minilib.interactive.orbit import Orbit
 from minilib.interactive.promptbars import PromptBars
 from minilib.interactive.quiz import Choice, Question, Quiz
 
-__all__ = ["Choice", "Flipbook", "HoverMaps", "PromptBars", "Question", "Quiz"]
+__all__ = ["Choice", "Flipbook", "HoverMaps", "Orbit", "PromptBars", "Question", "Quiz"]

@@ -12,7 +12,7 @@ from minilib.diffusion import flow, guidance, losses, samplers, schedules
 from minilib.diffusion.mixture import GaussianMixture
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.unet import UNet, UNetConfig
-from minilib.interop.diffusers import config_from_diffusers, load_ddpm, to_ddpm_pipeline
+from minilib.interop.diffusers import config_from_diffusers, load_ddpm, to_ddpm_pipeline, unet_to_diffusers
 from minilib.metrics import energy_distance, frechet_distance
 from minilib.recipes import DDPMToybox, make_recipe
 from minilib.studies import read_study
@@ -29,6 +29,9 @@ unet = UNet(UNetConfig(block_out_channels=(8, 8), attention=(False, False), norm
 
 def tiny(**changes):
     return UNetConfig(**{"block_out_channels": (8, 8), "attention": (False, True), "norm_num_groups": 4, **changes})
+
+
+told = UNet(tiny(num_class_embeds=3, context_dim=4))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +60,9 @@ def tiny(**changes):
         (lambda: GaussianMixture(torch.zeros(2, 2), torch.zeros(2)), "positive deviations"),
         (lambda: unet(x, now), r"expected class labels 0..2, got none"),
         (lambda: unet(x, now, labels + 1), r"class labels in 0..2, got 1..3"),
+        (lambda: unet(x, now, labels, torch.zeros(2, 1, 4)), r"expected no context, got \(2, 1, 4\)"),
+        (lambda: told(x, now, labels), r"expected a context \(b, n, 4\), got none"),
+        (lambda: unet_to_diffusers(told), "expected a U-Net without a context, as UNet2DModel is, got context_dim 4"),
         (lambda: unet(x[:, :, :7], now, labels), r"height and width divisible by 2, got \(7, 8\)"),
         (lambda: unet(x[:, :1], now, labels), r"images \(b, 3, h, w\), got \(2, 1, 8, 8\)"),
         (lambda: unet(x, now[:1], labels), r"t of shape \(2,\), one time for each image, got \(1,\)"),

@@ -8,7 +8,7 @@ import torch
 
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
-from minilib.interactive import Choice, Flipbook, HoverMaps, PromptBars, Question, Quiz
+from minilib.interactive import Choice, Flipbook, HoverMaps, Orbit, PromptBars, Question, Quiz
 from minilib.interactive.clicker import mask_clicker
 from minilib.interactive.live import caption_search, noising_lab
 from minilib.segmentation.image_encoder import ImageEncoderConfig
@@ -127,6 +127,32 @@ def test_hovermaps_name_what_they_cannot_show(image, maps, options, message):
 def test_hovermaps_refuse_what_are_no_maps():
     with pytest.raises(TypeError, match="maps 'a': expected a tensor or an array, got list"):
         HoverMaps(FRAME, {"a": [1]}, alt="maps")
+
+
+RING = torch.zeros(2, 4, 3, 5, 5)
+
+
+@pytest.mark.parametrize(
+    "panels, options, message",
+    [
+        ({}, {}, "expected panels of one size, got no panels"),
+        ({"a": RING[0]}, {}, r"panel 'a': expected views \(rings, cameras, 3, h, w\), got \(4, 3, 5, 5\)"),
+        ({"a": RING + 2}, {}, r"panel 'a', ring 0, camera 0: expected image values in \[-1, 1\]"),
+        ({"a": RING, "b": RING[:1]}, {}, "expected panels of one size, got"),
+        ({"a": RING}, {"start": (2, 0)}, r"expected a start in 2 rings of 4 cameras, got \(2, 0\)"),
+        ({"a": RING}, {"readouts": ["one"]}, "expected 8 readouts, one a camera, got 1"),
+        ({"a": RING}, {"alt": " "}, "an alt text that says what the views show"),
+        ({"a": RING}, {"scale": 0}, "expected scale of at least 1, got 0"),
+    ],
+)
+def test_orbits_name_what_they_cannot_show(panels, options, message):
+    with pytest.raises(ValueError, match=message):
+        Orbit(panels, **{"alt": "a toy", **options})
+
+
+def test_orbits_refuse_what_are_no_views():
+    with pytest.raises(TypeError, match="panel 'a': expected a tensor or an array, got list"):
+        Orbit({"a": [1]}, alt="a toy")
 
 
 @pytest.mark.parametrize(

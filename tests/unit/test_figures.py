@@ -4,7 +4,9 @@ import matplotlib.pyplot as plt
 import torch
 
 from minilib.figures import head_grid, overlay
+from minilib.figures.frusta import draw_frusta
 from minilib.figures.masks import COLORS, draw_masks, painted
+from minilib.views.cameras import Camera, orbit, project, unproject
 
 
 def test_overlay_is_hot_where_the_map_is_high():
@@ -52,3 +54,17 @@ def test_a_picture_with_masks_and_what_was_asked():
     assert [line.get_marker() for line in axis.lines] == ["o", "X", "None"] and len(axis.collections) == 1
     assert axis.lines[1].get_xydata().tolist() == [[6, 6]] and axis.get_title() == "all"
     plt.close(figure)
+
+
+def test_a_camera_is_drawn_where_it_is_and_hidden_by_what_is_nearer():
+    viewer, camera = orbit(0.3, 0.4, 6.0), orbit(1.6, 0.3, 2.5)
+    one = Camera(camera.camera_to_world[None], camera.intrinsics[None])
+    image, picture = torch.ones(3, 120, 120), torch.zeros(3, 8, 8)
+    picture[0] = 1.0
+    shown = draw_frusta(image, torch.full((120, 120), torch.inf), viewer, one, [picture], size=0.8)
+    middle = unproject(camera, torch.tensor([[0.25, 0.25]]).double(), torch.tensor([0.8]).double())
+    for point, expected in ((middle[0], picture[:, 0, 0]), (camera.position, 2 * torch.tensor(COLORS[0]) - 1)):
+        column, row = (project(viewer, point[None])[0][0] * 120).long().tolist()
+        torch.testing.assert_close(shown[:, row, column], expected)
+    behind = draw_frusta(image, torch.full((120, 120), 0.5), viewer, one, [picture], size=0.8)
+    assert torch.equal(behind, image) and image.min() == 1.0
