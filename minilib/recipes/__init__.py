@@ -6,6 +6,7 @@ from minilib.recipes.clip_toybox import CLIPToybox
 from minilib.recipes.ddpm_toybox import DDPMToybox
 from minilib.recipes.sam2_toybox import Sam2Toybox
 from minilib.recipes.sam_toybox import SamToybox
+from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.recipes.vit_toybox import ViTToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
@@ -15,8 +16,10 @@ RECIPES: dict[str, type[Recipe]] = {
     "classifier-toybox": ClassifierToybox,
     "clip-toybox": CLIPToybox,
     "ddpm-toybox": DDPMToybox,
+    "regressor-toybox": RegressorToybox,
     "sam2-toybox": Sam2Toybox,
     "sam-toybox": SamToybox,
+    "transformer-toybox": TransformerToybox,
     "views-toybox": ViewsToybox,
     "vit-toybox": ViTToybox,
     "zero123-toybox": Zero123Toybox,
@@ -39,8 +42,10 @@ __all__ = [
     "CLIPToybox",
     "ClassifierToybox",
     "DDPMToybox",
+    "RegressorToybox",
     "Sam2Toybox",
     "SamToybox",
+    "TransformerToybox",
     "ViTToybox",
     "ViewsToybox",
     "Zero123Toybox",

@@ -11,6 +11,7 @@ from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views, check_views
 from minilib.views.lifted import LiftedConfig
 from minilib.views.relative import check_cameras
+from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
 
 CAMERA = orbit(0.3, 0.2, 2.9)
 
@@ -139,6 +140,10 @@ def test_pictures_of_bytes_targets_of_others_and_too_many_views():
         (lambda: LiftedConfig(volume_size=10), "and a volume_size divisible by 4, got 64 and 10"),
         (lambda: LiftedConfig(render_size=12), "expected a render_size that divides 64, got 12"),
         (lambda: LiftedConfig(channels=20), "expected channels divisible by 8, got 20"),
+        (
+            lambda: ViewTransformerConfig(patch_size=7),
+            "expected a patch_size that divides 64 and heads of a width divisible by 8",
+        ),
         (lambda: ViewsToybox(num_targets=4), "expected 1 to 3 targets beside 5 input views, got 4"),
         (lambda: ViewsToybox(blind=1.0), "expected blind in [0, 1)"),
     ],
@@ -150,5 +155,6 @@ def test_shapes_and_recipes_out_of_range(make, words):
 
 
 def test_a_model_of_views_is_not_called_without_a_question():
-    with pytest.raises(TypeError, match="expected talk="):
-        ViewDenoiser(ViewDenoiserConfig())()
+    for model in (ViewDenoiser(ViewDenoiserConfig()), ViewTransformer(ViewTransformerConfig(depth=1))):
+        with pytest.raises(TypeError, match="expected talk="):
+            model()

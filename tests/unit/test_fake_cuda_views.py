@@ -10,6 +10,7 @@ from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views, turned_to
 from minilib.views.lifted import LiftedConfig
 from minilib.views.relative import check_cameras, relative_to, rotation_error, spherical_offset, translation_error
+from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
 from minilib.views.zero123 import Zero123, Zero123Config
 
 SMALL = ViewDenoiserConfig(
@@ -66,6 +67,17 @@ def test_what_a_step_asks():
     batch = {"rgb": images, "alpha": alpha, "camera_to_world": poses, "intrinsics": lenses, **drawn}
     task = recipe.task(batch)
     assert task.views.images.shape == (2, 3, 3, 16, 16) and task.x_t.shape == (2, 2, 3, 16, 16)
+
+
+def test_view_transformer():
+    config = ViewTransformerConfig(image_size=16, width=32, depth=2, num_heads=2, hidden=32)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        with torch.device("cuda"):
+            model = ViewTransformer(config)
+        views = Views(torch.zeros(2, 3, 3, 16, 16, device="cuda"), some_cameras(2, 3))
+        denoise = model.denoiser_of(views, some_cameras(2, 2), guidance_scale=2.0)
+        x_t, t = torch.zeros(4, 3, 16, 16, device="cuda"), torch.zeros(4, dtype=torch.long, device="cuda")
+        assert denoise(x_t, t).device.type == "cuda"
 
 
 def test_zero123():

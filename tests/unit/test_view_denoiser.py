@@ -7,12 +7,14 @@ from minilib.diffusion.samplers import ddim, sampling_times
 from minilib.evaluate.views import copied
 from minilib.metrics import psnr
 from minilib.recipes.toy_views import ToySets, views64
+from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
 from minilib.views.cameras import Camera, orbit, random_orbit
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views
 from minilib.views.lifted import LiftedConfig
+from minilib.views.transformer import Moves, ViewTransformer, ViewTransformerConfig
 from minilib.views.zero123 import Zero123, Zero123Config
 
 SMALL = ViewDenoiserConfig(
@@ -199,3 +201,94 @@ def test_a_step_of_zero123s_recipe(patches):
     views = Views(batch["rgb"], camera)
     made = recipe.make_views(model, views[:2, :1], camera[:2, 6:], samples=2, steps=2)
     assert made.shape == (2, 2, 2, 3, 64, 64)
+
+
+TOKENS = ViewTransformerConfig(image_size=16, patch_size=8, width=32, depth=2, num_heads=2, hidden=32)
+
+
+@pytest.fixture(scope="module")
+def transformer():
+    torch.manual_seed(0)
+    model = ViewTransformer(TOKENS).eval()
+    for name, weight in model.named_parameters():
+        if "modulation" in name or name.startswith("out."):
+            torch.nn.init.normal_(weight, std=0.3)
+    return model
+
+
+def test_the_transformer_does_not_know_where_the_world_is(transformer):
+    """Not only turned: any rigid motion of the world."""
+    views, targets = some_views(2, 2), some_views(2, 2, seed=5).camera
+    motion = some_views(2, 1, seed=8).camera.camera_to_world
+
+    def moved(camera):
+        return Camera(motion @ camera.camera_to_world, camera.intrinsics)
+
+    generator = torch.Generator().manual_seed(1)
+    x_t, t = torch.randn(2, 2, 3, 16, 16, generator=generator), torch.full((2, 2), 600)
+    with torch.no_grad():
+        here = transformer.predict(x_t, t, targets, transformer.remember(views))
+        there = transformer.predict(
+            x_t, t, moved(targets), transformer.remember(Views(views.images, moved(views.camera)))
+        )
+        other = transformer.predict(x_t, t, moved(targets), transformer.remember(views))
+    assert torch.allclose(here, there, atol=1e-4)
+    assert (here - other).abs().max() > 1e-2
+
+
+def test_cached_is_uncached_and_the_order_of_views_does_not_matter(transformer):
+    views, targets = some_views(2, 3), some_views(2, 2, seed=5).camera
+    noise = torch.randn(12, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    t = torch.full((12,), 600)
+    with torch.no_grad():
+        cached = transformer.denoiser_of(views, targets, samples=3)(noise, t)
+        uncached = transformer.denoiser_of(views, targets, samples=3, cached=False)(noise, t)
+        shuffled = transformer.denoiser_of(views[:, [2, 0, 1]], targets, samples=3)(noise, t)
+        fewer = transformer.denoiser_of(views[:, :1], targets, samples=3)(noise, t)
+    assert torch.allclose(cached, uncached, atol=1e-6)
+    assert torch.allclose(cached, shuffled, atol=1e-5)
+    assert (cached - fewer).abs().max() > 1e-3
+
+
+def test_targets_are_drawn_together_and_clean_views_do_not_see_them(transformer):
+    views, targets = some_views(1, 2), some_views(1, 2, seed=5).camera
+    noise = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        both = transformer.denoiser_of(views, targets)(noise, torch.tensor([600, 600]))
+        alone = transformer.denoiser_of(views, targets[:, :1])(noise[:1], torch.tensor([600]))
+    assert (both[:1] - alone).abs().max() > 1e-3
+
+
+def test_rays_in_a_query_meet_rays_in_a_key(transformer):
+    """GTA's product is qᵀ · world_to_camera_i · camera_to_world_j · k, as written out."""
+    camera = some_views(1, 2).camera
+    moves = Moves(camera, TOKENS)
+    q, k = torch.randn(2, 1, 2, 4, 2, 16, generator=torch.Generator().manual_seed(3))
+    moved_q, moved_k = (moves.query(q)[..., :8].unflatten(-1, (2, 4)), moves.key(k)[..., :8].unflatten(-1, (2, 4)))
+    relative = torch.linalg.inv(camera.camera_to_world[0, 0]) @ camera.camera_to_world[0, 1]
+    relative[:3, 3] /= TOKENS.unit
+    expected = torch.einsum("i,ij,j->", q[0, 0, 0, 0, :4], relative, k[0, 1, 0, 0, :4])
+    assert torch.allclose((moved_q[0, 0, 0, 0, 0] * moved_k[0, 1, 0, 0, 0]).sum(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "recipe", [TransformerToybox(model=TOKENS, num_toys=2), RegressorToybox(model=SMALL, num_toys=2)]
+)
+def test_a_step_of_the_other_designs(recipe):
+    torch.manual_seed(0)
+    model, views = recipe.make_model(), some_views(2, 8)
+    batch = {
+        "rgb": views.images,
+        "alpha": torch.rand(2, 8, 16, 16, generator=torch.Generator().manual_seed(3)),
+        "camera_to_world": views.camera.camera_to_world,
+        "intrinsics": views.camera.intrinsics,
+        **recipe.draw(2, torch.Generator().manual_seed(0)),
+    }
+    batch["blind"] = torch.zeros(2, dtype=torch.bool)
+    losses = recipe.losses(model, batch)
+    assert losses.shape == (2,)
+    losses.mean().backward()
+    assert [name for name, weight in model.named_parameters() if weight.grad is None] == []
+    made = recipe.make_views(model, views[:, :2], views.camera[:, 6:], samples=2, steps=2)
+    assert made.shape == (2, 2, 2, 3, 16, 16) and made.abs().max() <= 1
+    assert torch.equal(made[:, :, 0], made[:, :, 1]) == isinstance(recipe, RegressorToybox)

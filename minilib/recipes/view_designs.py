@@ -1,0 +1,100 @@
+"""What `views-toybox` is compared with: the same task without geometry in the network, and without noise."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from minilib.diffusion.guidance import Denoise
+from minilib.diffusion.losses import simple_loss
+from minilib.recipes.toy_views import Task, ToyViewsRecipe
+from minilib.recipes.views_toybox import ViewsToybox
+from minilib.training import TrainConfig
+from minilib.views.cameras import Camera
+from minilib.views.denoiser import ViewDenoiser
+from minilib.views.inputs import Views
+from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerToybox(ToyViewsRecipe):
+    """Views as tokens; geometry only in how cameras move the channels of attention.
+
+    All targets of a toy are drawn together, so they are noised to one time.
+
+    Args:
+        model: shape of the network.
+    """
+
+    name: str = "transformer-toybox"
+    leaves_weights_unused: ClassVar[bool] = True
+    train: TrainConfig = field(
+        default_factory=lambda: TrainConfig(
+            steps=6_000,
+            batch_size=24,
+            learning_rate=6e-4,
+            weight_decay=0.01,
+            ema_decay=0.998,
+            mixed_precision="bf16",
+            sample_every=500,
+        )
+    )
+    model: ViewTransformerConfig = field(default_factory=ViewTransformerConfig)
+
+    def make_model(self) -> ViewTransformer:
+        """The untrained model."""
+        return ViewTransformer(self.model, max_views=self.max_views)
+
+    def denoiser_of(self, model: ViewTransformer, views: Views, targets: Camera, **options: Any) -> Denoise:
+        """See `ViewTransformer.denoiser_of`."""
+        return model.denoiser_of(views, targets, **options)
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """As all recipes of views, but one time for all targets of a toy."""
+        drawn = super().draw(batch_size, generator)
+        return drawn | {"t": drawn["t"][:, :1].expand(-1, self.num_targets)}
+
+    def losses(self, model: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, " b"]:
+        """The squared error of x̂_0. Whether the toys are blind is the whole batch's, by the first of them: then no keys
+        of input views are there to be looked at."""
+        task = self.task(batch)
+        process = self.make_process().to(task.x0.device)
+
+        def talk(model: ViewTransformer) -> Float[Tensor, " b"]:
+            memory = None if bool(batch["blind"][0]) else model.remember(task.views)
+            predicted = model.predict(task.x_t, task.t, task.targets, memory)
+            parts = (some.flatten(0, 1) for some in (predicted, task.x0, task.t, task.noise))
+            loss = simple_loss(process, *parts, prediction_type="sample")
+            return loss.unflatten(0, task.t.shape).mean(1)
+
+        return model(talk=talk)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressorToybox(ViewsToybox):
+    """The network of `views-toybox` without noise: what is asked for is drawn at once, from zeros, always the same.
+
+    The least squared error belongs to the mean of all views that there could be; where the input views do not decide,
+    that is a blur.
+    """
+
+    name: str = "regressor-toybox"
+
+    def task(self, batch: dict[str, Tensor]) -> Task:
+        """As `views-toybox`, but nothing is left of the target, and the time says so."""
+        task = super().task(batch)
+        last = torch.full_like(task.t, self.num_train_timesteps - 1)
+        return task._replace(x_t=torch.zeros_like(task.x_t), t=last)
+
+    @torch.no_grad()
+    def make_views(
+        self, model: ViewDenoiser, views: Views, targets: Camera, *, samples: int = 1, steps: int = 1, seed: int = 0
+    ) -> Float[Tensor, "b m s 3 h w"]:
+        """Views at target cameras (b, m), in one step, whatever `steps` says; nothing is drawn from `seed`, so all
+        samples are the same."""
+        denoise = model.denoiser_of(views, targets)
+        zeros = views.images.new_zeros(targets.batch_shape.numel(), *views.images.shape[2:])
+        x0 = denoise(zeros, torch.full((len(zeros),), self.num_train_timesteps - 1, device=zeros.device))
+        return x0.unflatten(0, targets.batch_shape)[:, :, None].expand(-1, -1, samples, -1, -1, -1)
