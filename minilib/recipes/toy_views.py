@@ -59,6 +59,7 @@ class Task(NamedTuple):
 
     Attributes:
         views: the input views of b toys.
+        input_alpha: how much of each of their pixels the toy covers.
         inputs: their numbers among each toy's views.
         targets: m cameras for each toy.
         x0, alpha: what they see.
@@ -67,6 +68,7 @@ class Task(NamedTuple):
     """
 
     views: Views
+    input_alpha: Float[Tensor, "b n h w"]
     inputs: Int[Tensor, "b n"]
     targets: Camera
     x0: Float[Tensor, "b m 3 h w"]
@@ -162,6 +164,7 @@ class ToyViewsRecipe(Recipe):
         x_t = process.q_sample(x0.flatten(0, 1), batch["t"].flatten(), noise.flatten(0, 1)).view_as(x0)
         return Task(
             views=Views(images, camera)[toys, inputs],
+            input_alpha=batch["alpha"][toys, inputs],
             inputs=inputs,
             targets=camera[toys, asked],
             x0=x0,

@@ -22,8 +22,8 @@ from minilib.views.volume import Rendering
 class ViewsToybox(ToyViewsRecipe):
     """A view-conditioned diffusion model with geometry in it.
 
-    Beside the error of x̂_0 there is a smaller one for what the volume itself looks like from the targets: colour and
-    outline, at the rendering's few pixels. It teaches the volume where things are long before the U-Net would.
+    Beside the error of x̂_0 there is a smaller one for what the volume itself looks like, at the rendering's few pixels:
+    colour and outline from the targets, outline from the input views. It tells the volume directly where things are.
 
     Args:
         model: shape of the network.
@@ -66,10 +66,17 @@ class ViewsToybox(ToyViewsRecipe):
             predicted = model.predict(task.x_t.flatten(0, 1), t, maps)
             x0, noise = task.x0.flatten(0, 1), task.noise.flatten(0, 1)
             loss = simple_loss(process, predicted, x0, t, noise, prediction_type="sample")
-            total = loss + self.rendering_weight * rendering_error(seen, task.x0, task.alpha).flatten()
-            return total.unflatten(0, task.t.shape).mean(1)
+            loss = loss.unflatten(0, task.t.shape).mean(1)
+            outline = outline_error(volume.seen, task.input_alpha).mean(1)
+            return loss + self.rendering_weight * (rendering_error(seen, task.x0, task.alpha).mean(1) + outline)
 
         return model(talk=talk)
+
+
+def outline_error(seen: Rendering, alpha: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n"]:
+    """Squared error of rendered opacities, at their size."""
+    truth = F.adaptive_avg_pool2d(alpha, seen.opacity.shape[-1])
+    return (seen.opacity.float() - truth).square().flatten(2).mean(2)
 
 
 def rendering_error(

@@ -71,7 +71,7 @@ def check_views(views: Views, targets: Camera | None = None, *, image_size: int,
     if targets is not None and (len(targets.batch_shape) != 2 or targets.batch_shape[0] != len(images)):
         raise ValueError(f"expected target cameras ({len(images)}, m), got {tuple(targets.batch_shape)}")
     if images.device.type == "cpu":
-        low, high = float(images.min()), float(images.max())
+        low, high = float(images.detach().min()), float(images.detach().max())
         if not (low >= -1.01 and high <= 1.01):  # NaN is not, either
             raise ValueError(f"expected images in [-1, 1], got values in [{low:.3g}, {high:.3g}]")
     for name, camera in (("input", views.camera), ("target", targets)):
@@ -85,6 +85,7 @@ def check_views(views: Views, targets: Camera | None = None, *, image_size: int,
 def _check_sight(name: str, camera: Camera, extent: float) -> None:
     if camera.camera_to_world.device.type != "cpu":
         return
+    camera = Camera(camera.camera_to_world.detach(), camera.intrinsics.detach())
     away = camera.position.norm(dim=-1)
     if bool((away <= extent).any()):
         raise ValueError(

@@ -41,7 +41,7 @@ class LiftedConfig:
     encoder: tuple[int, ...] = (32, 64, 96)
     channels: int = 24
     volume_size: int = 16
-    extent: float = 0.95
+    extent: float = 1.05
     render_size: int = 16
     num_samples: int = 20
     norm_num_groups: int = 8
@@ -65,14 +65,14 @@ class Volume(NamedTuple):
     Attributes:
         values, density: of the volume.
         features: of the views, at half their size.
-        depth: of the volume from the views' cameras.
+        seen: of the volume, from the views' own cameras, without values.
         views: what it was made of.
     """
 
     values: Float[Tensor, "b c r r r"]
     density: Float[Tensor, "b 1 r r r"]
     features: Float[Tensor, "b n c h2 w2"]
-    depth: Float[Tensor, "b n s s"]
+    seen: Rendering
     views: Views
 
 
@@ -100,7 +100,7 @@ class Lifted(nn.Module):
         )
         self.point = nn.Linear(c + 4, c)
         self.fuse = VolumeNet(2 * c + 4, c, groups)
-        self.colour = nn.Linear(c, 3)
+        self.colour = nn.Linear(c, 3, bias=False)  # what is not there has none
         self.sharpness = nn.Parameter(torch.tensor([10.0, 4.0]))
 
     def forward(self, views: Views) -> Volume:
@@ -108,21 +108,19 @@ class Lifted(nn.Module):
         config, (b, n) = self.config, views.images.shape[:2]
         folded = F.pixel_unshuffle(views.images.flatten(0, 1), 2)
         features = self.encoder(folded, folded.new_zeros(b * n)).unflatten(0, (b, n))
-        points = voxel_centers(config.volume_size, config.extent).to(features)
-        flat = points.reshape(1, -1, 3).expand(b, -1, 3)
+        position = views.camera.position
+        flat = voxel_centers(config.volume_size, config.extent).to(position).reshape(1, -1, 3).expand(b, -1, 3)
         found, depth = lift(features, views.camera, flat)
-        away = (depth - views.camera.position.norm(dim=-1).to(depth)[..., None]) / config.extent
-        sight = views.camera.position.to(depth)[:, :, None] - flat[:, None]
-        sight = sight / sight.norm(dim=-1, keepdim=True)
-        told = torch.cat([found.mT, away[..., None], sight], dim=-1)
-        told = F.silu(self.point(told)).mT
+        away = (depth - position.norm(dim=-1)[..., None]) / config.extent
+        sight = F.normalize(position[:, :, None] - flat[:, None], dim=-1)
+        told = F.silu(self.point(torch.cat([found.mT, away[..., None], sight], dim=-1))).mT
         mean, variance = mean_and_variance(told, torch.ones_like(depth))
         share = torch.full_like(mean[:, :1], n / 5)
         cube = torch.cat([mean, variance, share, flat.mT / config.extent], dim=1)
         size = config.volume_size
         values, density = self.fuse(rearrange(cube, "b c (z y x) -> b c z y x", z=size, y=size))
-        depth = self._render(values[:, :0], density, views.camera).depth
-        return Volume(values, density, features, depth, views)
+        seen = self._render(values[:, :0], density, views.camera)
+        return Volume(values, density, features, seen, views)
 
     def _render(self, values: Tensor, density: Tensor, camera: Camera) -> Rendering:
         config = self.config
@@ -138,13 +136,14 @@ class Lifted(nn.Module):
     @property
     def map_channels(self) -> int:
         """How many channels `look` gives."""
-        return 2 * self.config.channels + 2 + 3 + 4 * 3 + 1
+        return 2 * self.config.channels + 2 + 3 + 2 * 12 + 2
 
     def look(self, volume: Volume, targets: Camera) -> tuple[Float[Tensor, "b m d h2 w2"], Rendering]:
         """What target cameras (b, m) would see: maps at half the image's size, and the rendering that they are of.
 
         The maps hold the rendered features, opacity, depth and colour, and what the views show at the places that the
-        depth leads to: their features and pixels, mixed by how likely each view sees the place.
+        depth leads to: their features and pixels, mixed by how likely each view sees the place, and the pixels of the
+        view that is the likeliest.
         """
         config, m = self.config, targets.batch_shape[1]
         seen = self._render(volume.values, volume.density, targets)
@@ -153,35 +152,40 @@ class Lifted(nn.Module):
         away = seen.depth - targets.position.norm(dim=-1).to(seen.depth)[..., None, None]
         coarse = torch.cat([seen.values, seen.opacity[:, :, None], away[:, :, None], colour], dim=2)
         coarse = F.interpolate(coarse.flatten(0, 1), (half, half), mode="bilinear", align_corners=False)
-        pixels, features, trust = self._looked_up(volume, targets, seen.depth)
-        maps = torch.cat([coarse.unflatten(0, (-1, m)), features, pixels, trust], dim=2)
+        maps = torch.cat([coarse.unflatten(0, (-1, m)), *self._looked_up(volume, targets, seen.depth)], dim=2)
         return maps, seen._replace(values=colour)
 
-    def _looked_up(self, volume: Volume, targets: Camera, depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the views show at the surface that targets see: pixels (folded by 2), features, and how sure it is."""
+    def _looked_up(self, volume: Volume, targets: Camera, depth: Float[Tensor, "b m s s"]) -> list[Tensor]:
+        """What the views show of the surface that targets see, at half the image's size: features; pixels, of all views
+        mixed and of the best one; whether that one sees the place, and from how near a direction."""
         size, views, m = self.config.image_size, volume.views, depth.shape[1]
         fine = F.interpolate(depth, (size, size), mode="bilinear", align_corners=False)
         uv = pixel_centers(size, size).to(targets.position).expand(*targets.batch_shape, size, size, 2)
         places = unproject(targets, uv, fine.to(targets.position)).flatten(1, 3)
-        pixels, reached = lift(views.images, views.camera, places)
-        surface, _ = lift(volume.depth[:, :, None], views.camera, places)
+        white = torch.cat([views.images - 1, torch.ones_like(views.images[:, :, :1])], dim=2)
+        found, reached = lift(white, views.camera, places)
+        pixels, inside = found[:, :, :3] + 1, found[:, :, 3]  # white beside the picture, too
+        surface, _ = lift(volume.seen.depth[:, :, None], views.camera, places)
         behind = (reached - surface[:, :, 0]).clamp(min=0)
-        to_view = F.normalize(views.camera.position[:, :, None] - places[:, None], dim=-1).to(behind)
-        to_target = F.normalize(targets.position.repeat_interleave(size * size, dim=1) - places, dim=-1).to(behind)
+        to_view = F.normalize(views.camera.position[:, :, None] - places[:, None], dim=-1)
+        to_target = F.normalize(targets.position.repeat_interleave(size * size, dim=1) - places, dim=-1)
         alike = (to_view * to_target[:, None]).sum(-1)
-        score = self.sharpness[1] * alike - self.sharpness[0] * behind
-        share, trust = score.softmax(dim=1)[:, :, None], score.amax(1)
-        mixed = (share * pixels).sum(1)
-        shape = {"m": m, "y": size, "x": size}
-        mixed = rearrange(mixed, "b c (m y x) -> (b m) c y x", **shape)
-        mixed = F.pixel_unshuffle(mixed, 2).unflatten(0, (-1, m))
-        trust = reduce(trust, "b (m y p x q) -> b m 1 y x", "mean", m=m, y=size // 2, x=size // 2, p=2, q=2)
-        corners = rearrange(places, "b (m y x) d -> b m y x d", **shape).unflatten(2, (-1, 2)).unflatten(4, (-1, 2))
-        middles = corners.mean((3, 5)).flatten(1, 3)
+        seen = inside * torch.exp(-self.sharpness[0] * behind)
+        score = self.sharpness[1] * alike + 4 * seen
+        share, best = score.softmax(dim=1)[:, :, None], score.argmax(1, keepdim=True)
+        picked = pixels.gather(1, best[:, :, None].expand(-1, -1, 3, -1))[:, 0]
+        folded = [
+            F.pixel_unshuffle(rearrange(some, "b c (m y x) -> (b m) c y x", m=m, y=size), 2).unflatten(0, (-1, m))
+            for some in ((share * pixels).sum(1), picked)
+        ]
+        halved = {"m": m, "y": size // 2, "x": size // 2, "p": 2, "q": 2}
+        trust = torch.cat([seen.gather(1, best), alike.gather(1, best)], dim=1)
+        trust = reduce(trust, "b c (m y p x q) -> b m c y x", "mean", **halved)
+        middles = reduce(places, "b (m y p x q) d -> b (m y x) d", "mean", **halved)
+        weights = reduce(share, "b n 1 (m y p x q) -> b n 1 (m y x)", "mean", **halved)
         found, _ = lift(volume.features, views.camera, middles)
-        weights = reduce(share, "b n 1 (m y p x q) -> b n 1 (m y x)", "mean", m=m, y=size // 2, x=size // 2, p=2, q=2)
         features = rearrange((weights * found).sum(1), "b c (m y x) -> b m c y x", m=m, y=size // 2)
-        return mixed, features, trust
+        return [features, *folded, trust]
 
 
 class VolumeNet(nn.Module):
@@ -206,7 +210,7 @@ class VolumeNet(nn.Module):
         middle = middle + F.interpolate(self.widen(coarse), scale_factor=2.0, mode="nearest")
         fine = fine + F.interpolate(self.finish(middle), scale_factor=2.0, mode="nearest")
         out = self.out(F.silu(self.last(fine)))
-        return out[:, 1:], 8 * F.softplus(out[:, :1] - 1)
+        return out[:, 1:], 8 * F.softplus(out[:, :1] - 3)  # begins as thin air
 
 
 class VolumeBlock(nn.Module):

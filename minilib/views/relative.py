@@ -19,9 +19,9 @@ def check_cameras(camera: Camera) -> None:
         ValueError: intrinsics missing or of another number than poses; NaN; a matrix that is no rotation (it says by
             how much), or a mirrored one; a last row that is not 0 0 0 1; a focal length that is not positive.
     """
-    pose, k = camera.camera_to_world, camera.intrinsics
-    if not isinstance(k, Tensor):
-        raise ValueError(f"expected intrinsics (*b, 3, 3) beside the poses, got {k!r}")
+    if not isinstance(camera.intrinsics, Tensor):
+        raise ValueError(f"expected intrinsics (*b, 3, 3) beside the poses, got {camera.intrinsics!r}")
+    pose, k = camera.camera_to_world.detach(), camera.intrinsics.detach()
     if pose.shape[-2:] != (4, 4) or k.shape[-2:] != (3, 3) or pose.shape[:-2] != k.shape[:-2]:
         raise ValueError(
             f"expected poses (*b, 4, 4) and intrinsics (*b, 3, 3), got {tuple(pose.shape)} and {tuple(k.shape)}"
@@ -50,7 +50,8 @@ def relative_to(camera: Camera, reference: Camera) -> Camera:
 
     What is said of cameras in this way does not change if the world is moved or turned as a whole.
     """
-    return Camera(matrix_product(inverse_pose(reference.camera_to_world), camera.camera_to_world), camera.intrinsics)
+    pose = matrix_product(inverse_pose(reference.camera_to_world), camera.camera_to_world)
+    return Camera(pose, camera.intrinsics.expand(*pose.shape[:-2], 3, 3))
 
 
 def inverse_pose(pose: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4 4"]:

@@ -25,7 +25,7 @@ class Rendering(NamedTuple):
     Attributes:
         values: what the rays gather, 0 where there is nothing.
         opacity: in [0, 1]: how much of each ray is stopped.
-        depth: along the camera's axis, the mean over where a ray is stopped; what is not stopped counts as far.
+        depth: along the camera's axis, the mean over where a ray is stopped; far for a ray that is not stopped at all.
     """
 
     values: Float[Tensor, "b m c h w"]
@@ -52,14 +52,14 @@ def lift(
         camera: of the views, batch shape (b, n).
         points: in world coordinates.
     Returns:
-        Features, 0 for points beside the picture or behind the camera; depths of the points along the camera's axis.
+        Features, float32 also where those given are in half precision, 0 for points beside the picture or behind the
+        camera; depths of the points along the camera's axis.
     """
     count, size = features.shape[1], points.shape[1]
     uv, depth = project(camera, points[:, None].expand(-1, count, size, 3).to(camera.position))
-    uv, depth = uv.to(features.dtype), depth.to(features.dtype)
     uv = torch.where((depth > 0)[..., None], uv, -1.0)  # beside the picture
-    grid = rearrange(2 * uv - 1, "b n p d -> (b n) 1 p d")
-    found = F.grid_sample(features.flatten(0, 1), grid, padding_mode="zeros", align_corners=False)
+    grid = rearrange(2 * uv - 1, "b n p d -> (b n) 1 p d").float()
+    found = F.grid_sample(features.flatten(0, 1).float(), grid, padding_mode="zeros", align_corners=False)
     return rearrange(found, "(b n) c 1 p -> b n c p", n=count), depth
 
 
@@ -67,17 +67,18 @@ def mean_and_variance(
     values: Float[Tensor, "b n c p"], weights: Float[Tensor, "b n p"]
 ) -> tuple[Float[Tensor, "b c p"], Float[Tensor, "b c p"]]:
     """Over the views, weighted; 0 where all weights are 0. The order of the views does not matter."""
+    values = values.float()  # the variance is a difference of two numbers that may be nearly equal
     share = (weights / weights.sum(1, keepdim=True).clamp(min=1e-6))[:, :, None]
     mean = (share * values).sum(1)
-    return mean, (share * values.square()).sum(1) - mean.square()
+    return mean, ((share * values.square()).sum(1) - mean.square()).clamp(min=0)
 
 
 def sample_volume(
     volume: Float[Tensor, "b c r r r"], points: Float[Tensor, "b p 3"], extent: float
 ) -> Float[Tensor, "b c p"]:
     """A volume's values at points, between voxels by interpolation; 0 outside."""
-    grid = (points / extent)[:, None, None].to(volume.dtype)
-    return F.grid_sample(volume, grid, padding_mode="zeros", align_corners=False)[:, :, 0, 0]
+    grid = (points / extent)[:, None, None].float()
+    return F.grid_sample(volume.float(), grid, padding_mode="zeros", align_corners=False)[:, :, 0, 0]
 
 
 def render(
@@ -96,28 +97,28 @@ def render(
         density: ≥ 0: how much of a ray stops in a unit of length.
         camera: the cameras.
         image_size: of the result.
-        num_samples: on each ray, at even depths through the sphere around the cube.
+        num_samples: on each ray, at even depths through the sphere of radius `extent` around the origin.
         extent: half the side of the cube.
     """
     cameras, batch = camera.batch_shape[1], len(volume)
     uv = pixel_centers(image_size, image_size).to(camera.position)
     directions = ray_directions(camera, uv.expand(*camera.batch_shape, image_size, image_size, 2))
-    reach = 3**0.5 * extent
     forward = camera.camera_to_world[..., :3, 2]
     middle = -(camera.position * forward).sum(-1)[..., None, None, None]  # depth of the origin
     steps = (torch.arange(num_samples).to(middle) + 0.5) / num_samples * 2 - 1
-    depth = (middle + reach * steps).expand(batch, cameras, image_size, image_size, num_samples)
+    depth = (middle + extent * steps).expand(batch, cameras, image_size, image_size, num_samples)
     points = camera.position[:, :, None, None, None] + depth[..., None] * directions[..., None, :]
     found = sample_volume(torch.cat([density, volume], dim=1), points.flatten(1, -2), extent)
     found = found.unflatten(2, (cameras, image_size, image_size, num_samples))
-    length = 2 * reach / num_samples * directions.norm(dim=-1)[..., None]
+    length = 2 * extent / num_samples * directions.norm(dim=-1)[..., None]
     weights = ray_weights(found[:, 0], length.to(found.dtype))
     opacity = weights.sum(-1)
-    far = (middle + reach)[..., 0].to(weights.dtype)
+    far = (middle + extent)[..., 0].to(weights.dtype)
+    mean = (weights * depth.to(weights.dtype)).sum(-1) / opacity.clamp(min=1e-3)
     return Rendering(
-        values=torch.einsum("bcmhws,bmhws->bmchw", found[:, 1:], weights),
+        values=(found[:, 1:] * weights[:, None]).sum(-1).movedim(1, 2),
         opacity=opacity,
-        depth=(weights * depth.to(weights.dtype)).sum(-1) + (1 - opacity) * far,
+        depth=torch.where(opacity > 1e-3, mean, far),
     )
 
 
