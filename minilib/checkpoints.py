@@ -92,9 +92,11 @@ def load_checkpoint(path: Path, recipe: "Recipe", model: nn.Module, ema: "EMA", 
         if name.startswith("optimizer."):
             _, index, key = name.split(".")
             moments.setdefault(int(index), {})[key] = value
-    count = sum(1 for _ in model.parameters())
-    if set(moments) != set(range(count)):
-        raise ValueError(f"{path} holds the optimizer's state of {len(moments)} parameters, expected {count}")
+    learning = {index for index, parameter in enumerate(model.parameters()) if parameter.requires_grad}
+    # weights that have had no gradient yet have no state, either
+    fits = set(moments) <= learning if recipe.leaves_weights_unused else set(moments) == learning
+    if not fits:
+        raise ValueError(f"{path} holds the optimizer's state of {len(moments)} parameters, expected {len(learning)}")
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     for parameter, values in optimizer.state.items():  # with the strides of its parameter, as before it was saved
         for key in ("exp_avg", "exp_avg_sq"):

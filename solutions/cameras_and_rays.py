@@ -115,36 +115,47 @@ points: 2
 """  # END TEST CONFIG
 
 
-def test_three_points(projected):
+def test_four_points(projected):
     import torch
 
     from minilib.grading.feedback import compare, parts, run
 
-    points = torch.tensor([[0.5, 0.25, 0.0], [-0.25, 0.5, 0.5], [0.0, 0.0, 1.0]])
+    points = torch.tensor([[0.5, 0.25, 0.0], [-0.25, 0.5, 0.5], [0.0, 0.0, 1.0], [0.25, -0.5, 0.25]])
     pose = torch.tensor([[0.6, 0.0, -0.8, 2.0], [0.8, 0.0, 0.6, -1.0], [0.0, -1.0, 0.0, 0.5], [0.0, 0.0, 0.0, 1.0]])
     lens = torch.tensor([[1.5, 0.0, 0.5], [0.0, 1.25, 0.375], [0.0, 0.0, 1.0]])
     what = "projected(points, camera_to_world, intrinsics)"
     places, depths = parts(run(projected, points, pose, lens), ("places", "depths"), what=what)
-    right = [1.95, 2.7, 2.2]
+    right = [1.95, 2.7, 2.2, 1.7]
     compare(
         depths,
         right,
         what="depths",
         dtype=torch.float32,
         slips={
-            "This applies camera_to_world to points of the world; the way back is asked for.": [0.25, 0.0, 0.5],
-            "R is applied here where its transpose is needed.": [-1.25, -1.5, -1.0],
+            "This applies camera_to_world to points of the world; the way back is asked for.": [0.25, 0.0, 0.5, 1.0],
+            "R is applied here where its transpose is needed; with points as rows, that is points @ R.": [
+                -1.25,
+                -1.5,
+                -1.0,
+                -0.5,
+            ],
             "The camera's place is subtracted after the rotation; it is in world axes, so it comes off before.": [
                 -0.75,
                 0.0,
                 -0.5,
+                -1.0,
             ],
-            "This is the distance from the camera; depth is measured along its axis.": [2.01556, 2.70416, 2.29129],
-            "Depths come out negative: in OpenCV's axes the camera looks along +z.": [-1.95, -2.7, -2.2],
-            "The camera's place was not subtracted.": [-0.25, 0.5, 0.0],
+            "This is the distance from the camera; depth is measured along its axis.": [
+                2.01556,
+                2.70416,
+                2.29129,
+                1.83712,
+            ],
+            "Depths come out negative: in OpenCV's axes the camera looks along +z.": [-1.95, -2.7, -2.2, -1.7],
+            "The camera's place was not subtracted.": [-0.25, 0.5, 0.0, -0.5],
         },
     )
-    right = [[0.57692, 0.69551], [0.41667, 0.375], [0.22727, 0.09091]]
+    right = [[0.57692, 0.69551], [0.41667, 0.375], [0.22727, 0.09091], [-0.07353, 0.55882]]
     compare(
         places,
         right,
@@ -155,23 +166,37 @@ def test_three_points(projected):
                 [0.57692, 0.05449],
                 [0.41667, 0.375],
                 [0.22727, 0.65909],
+                [-0.07353, 0.19118],
             ],
             "Nothing is divided by depth: far things would be as large as near ones.": [
                 [0.65, 1.0],
                 [0.275, 0.375],
                 [-0.1, -0.25],
+                [-0.475, 0.6875],
             ],
-            "The picture's centre is missing.": [[0.07692, 0.32051], [-0.08333, 0.0], [-0.27273, -0.28409]],
-            "The centre is added before the division by depth.": [
+            "The principal point (cx, cy) is missing.": [
+                [0.07692, 0.32051],
+                [-0.08333, 0.0],
+                [-0.27273, -0.28409],
+                [-0.57353, 0.18382],
+            ],
+            "The principal point is added before the division by depth.": [
                 [0.33333, 0.51282],
                 [0.10185, 0.13889],
-                [-0.04545, -0.11364],
+                [-0.04545455, -0.11364],
+                [-0.27941, 0.40441],
             ],
-            "u and v have changed places.": [[0.69551, 0.57692], [0.375, 0.41667], [0.09091, 0.22727]],
+            "u and v have changed places.": [
+                [0.69551, 0.57692],
+                [0.375, 0.41667],
+                [0.09091, 0.22727],
+                [0.55882, -0.07353],
+            ],
             "One focal length for both directions: take fx for u and fy for v.": [
                 [0.57692, 0.75962],
                 [0.41667, 0.375],
-                [0.22727, 0.03409],
+                [0.22727, 0.03409091],
+                [-0.07353, 0.59559],
             ],
         },
     )
@@ -273,7 +298,7 @@ def projected(points, camera_to_world, intrinsics):
     return intrinsics.diagonal()[:2] * local[:, :2] + intrinsics[:2, 2], local[:, 2]
 
 
-# %% mutant="no centre" question="q1" says="centre is missing"
+# %% mutant="no centre" question="q1" says="principal point (cx, cy) is missing"
 def projected(points, camera_to_world, intrinsics):
     local = (points - camera_to_world[:3, 3]) @ camera_to_world[:3, :3]
     depth = local[:, 2]
@@ -371,51 +396,75 @@ def test_a_small_picture(directions):
     pose = torch.tensor([[0.6, 0.0, -0.8, 2.0], [0.8, 0.0, 0.6, -1.0], [0.0, -1.0, 0.0, 0.5], [0.0, 0.0, 0.0, 1.0]])
     lens = torch.tensor([[1.5, 0.0, 0.5], [0.0, 1.25, 0.375], [0.0, 0.0, 1.0]])
     right = [
-        [[-0.93333, 0.42222, 0.1], [-0.8, 0.6, 0.1], [-0.66667, 0.77778, 0.1]],
-        [[-0.93333, 0.42222, -0.3], [-0.8, 0.6, -0.3], [-0.66667, 0.77778, -0.3]],
+        [[-0.95, 0.4, 0.1], [-0.85, 0.53333, 0.1], [-0.75, 0.66667, 0.1], [-0.65, 0.8, 0.1]],
+        [[-0.95, 0.4, -0.3], [-0.85, 0.53333, -0.3], [-0.75, 0.66667, -0.3], [-0.65, 0.8, -0.3]],
     ]
     compare(
-        run(directions, pose, lens, 2, 3),
+        run(directions, pose, lens, 2, 4),
         right,
-        what="directions(camera_to_world, intrinsics, 2, 3)",
+        what="directions(camera_to_world, intrinsics, 2, 4)",
         dtype=torch.float32,
-        shapes={(3, 2, 3): "The height comes first: rows, then columns.", (6, 3): "Keep rows and columns apart."},
+        shapes={
+            (4, 2, 3): "The height comes first: rows, then columns.",
+            (3, 2, 4): "The three numbers of a direction come last.",
+            (8, 3): "Keep rows and columns apart.",
+        },
         slips={
             "These rays go through the pixels' upper left corners; a pixel stands for its middle.": [
-                [[-1.0, 0.33333, 0.3], [-0.86667, 0.51111, 0.3], [-0.73333, 0.68889, 0.3]],
-                [[-1.0, 0.33333, -0.1], [-0.86667, 0.51111, -0.1], [-0.73333, 0.68889, -0.1]],
+                [[-1.0, 0.33333, 0.3], [-0.9, 0.46667, 0.3], [-0.8, 0.6, 0.3], [-0.7, 0.73333, 0.3]],
+                [[-1.0, 0.33333, -0.1], [-0.9, 0.46667, -0.1], [-0.8, 0.6, -0.1], [-0.7, 0.73333, -0.1]],
             ],
             "The first and the last pixel's middles are not at 0 and 1.": [
-                [[-1.0, 0.33333, 0.3], [-0.8, 0.6, 0.3], [-0.6, 0.86667, 0.3]],
-                [[-1.0, 0.33333, -0.5], [-0.8, 0.6, -0.5], [-0.6, 0.86667, -0.5]],
+                [[-1.0, 0.33333, 0.3], [-0.86667, 0.51111, 0.3], [-0.73333, 0.68889, 0.3], [-0.6, 0.86667, 0.3]],
+                [[-1.0, 0.33333, -0.5], [-0.86667, 0.51111, -0.5], [-0.73333, 0.68889, -0.5], [-0.6, 0.86667, -0.5]],
             ],
             "These have length 1; d has length 1 along the camera's axis only.": [
-                [[-0.9068, 0.41022, 0.09716], [-0.79603, 0.59702, 0.0995], [-0.64771, 0.75566, 0.09716]],
-                [[-0.87438, 0.39555, -0.28105], [-0.76626, 0.5747, -0.28735], [-0.62456, 0.72865, -0.28105]],
+                [
+                    [-0.91733, 0.38624, 0.09656],
+                    [-0.84289, 0.52887, 0.09916],
+                    [-0.74373, 0.66109, 0.09916],
+                    [-0.62765, 0.77249, 0.09656],
+                ],
+                [
+                    [-0.88492, 0.3726, -0.27945],
+                    [-0.81157, 0.50922, -0.28644],
+                    [-0.71609, 0.63653, -0.28644],
+                    [-0.60547, 0.74519, -0.27945],
+                ],
             ],
-            "The transpose of R brings world directions into the camera; the way out is asked for.": [
-                [[-0.21333, -1.0, 0.11778], [-0.08, -1.0, -0.06], [0.05333, -1.0, -0.23778]],
-                [[0.10667, -1.0, 0.35778], [0.24, -1.0, 0.18], [0.37333, -1.0, 0.00222]],
+            "This brings world directions into the camera; the way out, for vectors as rows, is @ R.T.": [
+                [[-0.23, -1.0, 0.14], [-0.13, -1.0, 0.00666667], [-0.03, -1.0, -0.12667], [0.07, -1.0, -0.26]],
+                [[0.09, -1.0, 0.38], [0.19, -1.0, 0.24667], [0.29, -1.0, 0.11333], [0.39, -1.0, -0.02]],
             ],
             "y points up here.": [
-                [[-0.93333, 0.42222, -0.1], [-0.8, 0.6, -0.1], [-0.66667, 0.77778, -0.1]],
-                [[-0.93333, 0.42222, 0.3], [-0.8, 0.6, 0.3], [-0.66667, 0.77778, 0.3]],
+                [[-0.95, 0.4, -0.1], [-0.85, 0.53333, -0.1], [-0.75, 0.66667, -0.1], [-0.65, 0.8, -0.1]],
+                [[-0.95, 0.4, 0.3], [-0.85, 0.53333, 0.3], [-0.75, 0.66667, 0.3], [-0.65, 0.8, 0.3]],
             ],
-            "The picture's centre was not subtracted.": [
-                [[-0.73333, 0.68889, -0.2], [-0.6, 0.86667, -0.2], [-0.46667, 1.04444, -0.2]],
-                [[-0.73333, 0.68889, -0.6], [-0.6, 0.86667, -0.6], [-0.46667, 1.04444, -0.6]],
+            "The principal point (cx, cy) was not subtracted.": [
+                [[-0.75, 0.66667, -0.2], [-0.65, 0.8, -0.2], [-0.55, 0.93333, -0.2], [-0.45, 1.06667, -0.2]],
+                [[-0.75, 0.66667, -0.6], [-0.65, 0.8, -0.6], [-0.55, 0.93333, -0.6], [-0.45, 1.06667, -0.6]],
             ],
             "The focal length is multiplied with; projection did that, this undoes it.": [
-                [[-1.1, 0.2, 0.15625], [-0.8, 0.6, 0.15625], [-0.5, 1.0, 0.15625]],
-                [[-1.1, 0.2, -0.46875], [-0.8, 0.6, -0.46875], [-0.5, 1.0, -0.46875]],
+                [
+                    [-1.1375, 0.15, 0.15625],
+                    [-0.9125, 0.45, 0.15625],
+                    [-0.6875, 0.75, 0.15625],
+                    [-0.4625, 1.05, 0.15625],
+                ],
+                [
+                    [-1.1375, 0.15, -0.46875],
+                    [-0.9125, 0.45, -0.46875],
+                    [-0.6875, 0.75, -0.46875],
+                    [-0.4625, 1.05, -0.46875],
+                ],
             ],
             "The camera's place was added: these are points, and directions were asked for.": [
-                [[1.06667, -0.57778, 0.6], [1.2, -0.4, 0.6], [1.33333, -0.22222, 0.6]],
-                [[1.06667, -0.57778, 0.2], [1.2, -0.4, 0.2], [1.33333, -0.22222, 0.2]],
+                [[1.05, -0.6, 0.6], [1.15, -0.46667, 0.6], [1.25, -0.33333, 0.6], [1.35, -0.2, 0.6]],
+                [[1.05, -0.6, 0.2], [1.15, -0.46667, 0.2], [1.25, -0.33333, 0.2], [1.35, -0.2, 0.2]],
             ],
             "These are directions in the camera's axes: they are not turned into the world's.": [
-                [[-0.22222, -0.1, 1.0], [0.0, -0.1, 1.0], [0.22222, -0.1, 1.0]],
-                [[-0.22222, 0.3, 1.0], [0.0, 0.3, 1.0], [0.22222, 0.3, 1.0]],
+                [[-0.25, -0.1, 1.0], [-0.08333, -0.1, 1.0], [0.08333, -0.1, 1.0], [0.25, -0.1, 1.0]],
+                [[-0.25, 0.3, 1.0], [-0.08333, 0.3, 1.0], [0.08333, 0.3, 1.0], [0.25, 0.3, 1.0]],
             ],
         },
     )
@@ -496,7 +545,7 @@ def directions(camera_to_world, intrinsics, height, width):
     )
 
 
-# %% mutant="transposed" question="q2" says="the way out is asked for"
+# %% mutant="transposed" question="q2" says="the way out, for vectors as rows"
 def directions(camera_to_world, intrinsics, height, width):
     u = (torch.arange(width).to(intrinsics) + 0.5) / width
     v = (torch.arange(height).to(intrinsics) + 0.5) / height
@@ -516,7 +565,7 @@ def directions(camera_to_world, intrinsics, height, width):
     return torch.stack([u, v, torch.ones_like(u)], dim=-1) @ camera_to_world[:3, :3].T
 
 
-# %% mutant="no centre" question="q2" says="centre was not subtracted"
+# %% mutant="no centre" question="q2" says="(cx, cy) was not subtracted"
 def directions(camera_to_world, intrinsics, height, width):
     u = (torch.arange(width).to(intrinsics) + 0.5) / width
     v = (torch.arange(height).to(intrinsics) + 0.5) / height
@@ -613,54 +662,61 @@ points: 2
 """  # END TEST CONFIG
 
 
-def test_three_rays(plucker):
+def test_four_rays(plucker):
     import torch
 
     from minilib.grading.feedback import compare, run
 
     position = torch.tensor([2.0, -1.0, 0.5])
-    rays = torch.tensor([[-2.0, 1.0, 2.0], [0.0, 3.0, 4.0], [-6.0, 0.0, -8.0]])
+    rays = torch.tensor([[-2.0, 1.0, 2.0], [0.0, 3.0, 4.0], [-6.0, 0.0, -8.0], [1.0, 2.0, 2.0]])
     right = [
         [-0.83333, -1.66667, 0.0, -0.66667, 0.33333, 0.66667],
         [-1.1, -1.6, 1.2, 0.0, 0.6, 0.8],
         [0.8, 1.3, -0.6, -0.6, 0.0, -0.8],
+        [-1.0, -1.16667, 1.66667, 0.33333, 0.66667, 0.66667],
     ]
     compare(
         run(plucker, position, rays),
         right,
         what="plucker(position, directions)",
         dtype=torch.float32,
-        shapes={(3, 3): "Six numbers for each ray: moment and direction.", (6, 3): "One row for each ray."},
+        shapes={(4, 3): "Six numbers for each ray: moment and direction.", (6, 4): "One row for each ray."},
         slips={
             "The cross product is the other way round: o x d, not d x o.": [
                 [0.83333, 1.66667, 0.0, -0.66667, 0.33333, 0.66667],
                 [1.1, 1.6, -1.2, 0.0, 0.6, 0.8],
                 [-0.8, -1.3, 0.6, -0.6, 0.0, -0.8],
+                [1.0, 1.16667, -1.66667, 0.33333, 0.66667, 0.66667],
             ],
             "The moment comes first.": [
                 [-0.66667, 0.33333, 0.66667, -0.83333, -1.66667, 0.0],
                 [0.0, 0.6, 0.8, -1.1, -1.6, 1.2],
                 [-0.6, 0.0, -0.8, 0.8, 1.3, -0.6],
+                [0.33333, 0.66667, 0.66667, -1.0, -1.16667, 1.66667],
             ],
             "These depend on the directions' lengths, which a line does not have.": [
                 [-2.5, -5.0, 0.0, -2.0, 1.0, 2.0],
                 [-5.5, -8.0, 6.0, 0.0, 3.0, 4.0],
                 [8.0, 13.0, -6.0, -6.0, 0.0, -8.0],
+                [-3.0, -3.5, 5.0, 1.0, 2.0, 2.0],
             ],
             "The moment was made before the direction had length 1.": [
                 [-2.5, -5.0, 0.0, -0.66667, 0.33333, 0.66667],
                 [-5.5, -8.0, 6.0, 0.0, 0.6, 0.8],
                 [8.0, 13.0, -6.0, -0.6, 0.0, -0.8],
+                [-3.0, -3.5, 5.0, 0.33333, 0.66667, 0.66667],
             ],
             "This is a point and a direction: another point of the same line would give other numbers.": [
                 [2.0, -1.0, 0.5, -0.66667, 0.33333, 0.66667],
                 [2.0, -1.0, 0.5, 0.0, 0.6, 0.8],
                 [2.0, -1.0, 0.5, -0.6, 0.0, -0.8],
+                [2.0, -1.0, 0.5, 0.33333, 0.66667, 0.66667],
             ],
             "Both are brought to length 1; the moment's length is the line's distance from the origin.": [
                 [-0.44721, -0.89443, 0.0, -0.66667, 0.33333, 0.66667],
                 [-0.48192, -0.70097, 0.52573, 0.0, 0.6, 0.8],
                 [0.48777, 0.79262, -0.36583, -0.6, 0.0, -0.8],
+                [-0.44113, -0.51465, 0.73521, 0.33333, 0.66667, 0.66667],
             ],
         },
     )
@@ -1001,7 +1057,7 @@ points: 2
 def test_eleven_points(seen):
     import torch
 
-    from minilib.grading.feedback import compare, run
+    from minilib.grading.feedback import CheckFailed, compare, run
 
     depth_map = torch.tensor([[2.0, 3.0, torch.inf], [1.0, 2.5, 0.5]])
     u = [0.1, 0.45, 0.9, 0.2, 0.6, 0.95, 1.1, 0.3, 0.3, 0.5, 0.2]
@@ -1009,8 +1065,10 @@ def test_eleven_points(seen):
     places, depths = torch.tensor([u, v]).T, torch.tensor([1.9, 3.04, 9.0, 0.9, 2.6, 0.4, 1.0, 1.0, -1.0, 2.9, 1.98])
     right = [1, 1, 1, 1, 0, 1, 0, 0, 0, 1, 1]
     got = run(seen, places, depths, depth_map, 0.05)
+    if isinstance(got, torch.Tensor) and got.dtype != torch.bool:
+        raise CheckFailed(f"seen: expected dtype bool, got {got.dtype}: comparisons, joined by &, make it")
     compare(
-        got.int() if isinstance(got, torch.Tensor) and got.dtype == torch.bool else got,
+        got.int() if isinstance(got, torch.Tensor) else got,
         right,
         what="seen(places, depths, depth_map, 0.05), as 0 and 1",
         dtype=torch.int32,

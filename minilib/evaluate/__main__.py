@@ -13,6 +13,7 @@ from minilib.evaluate.clip import evaluate_clip
 from minilib.evaluate.diffusion import evaluate_classifier, evaluate_ddpm
 from minilib.evaluate.sam import evaluate_sam
 from minilib.evaluate.sam2 import evaluate_sam2
+from minilib.evaluate.views import evaluate_views
 from minilib.evaluate.vit import evaluate_vit
 from minilib.weights import FOLDER, load_trained, read_card, write_card
 
@@ -20,9 +21,13 @@ EVALUATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "classifier-toybox": evaluate_classifier,
     "clip-toybox": evaluate_clip,
     "ddpm-toybox": evaluate_ddpm,
+    "regressor-toybox": evaluate_views,
     "sam2-toybox": evaluate_sam2,
     "sam-toybox": evaluate_sam,
+    "transformer-toybox": evaluate_views,
+    "views-toybox": evaluate_views,
     "vit-toybox": evaluate_vit,
+    "zero123-toybox": evaluate_views,
 }
 
 

@@ -14,7 +14,7 @@ from minilib.segmentation.metrics import boundary_iou, mask_iou
 from minilib.segmentation.prompts import centre_click, mask_boxes
 from minilib.segmentation.sam import Sam, resize_logits
 
-AUTOMATIC = AutomaticConfig(points_per_side=16, pred_iou_thresh=0.3, stability_score_thresh=0.6)
+AUTOMATIC = AutomaticConfig(points_per_side=16, pred_iou_thresh=0.4, stability_score_thresh=0.7)
 """For 128 pixels: a click every 8, and thresholds chosen by `minilib.studies.sam_thresholds`."""
 
 

@@ -4,14 +4,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from minilib.evaluate.common import metric, say
 from minilib.metrics import psnr
-from minilib.recipes.toy_views import ToySets, views64
-from minilib.recipes.views_toybox import ViewsToybox
+from minilib.recipes.toy_views import ToySets, ToyViewsRecipe, views64
 from minilib.views.cameras import Camera
-from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views
 
 COUNTS = (1, 2, 3, 5)
@@ -35,13 +33,13 @@ def held_out(num_toys: int, first: int = 0, *, split: str = "test") -> Views:
 
 def copied(views: Views, target: Camera) -> Float[Tensor, "b 3 h w"]:
     """Of each toy's input views the one from nearest the target's direction: what a model has to beat."""
-    alike = torch.nn.functional.cosine_similarity(views.camera.position, target.position[:, None], dim=-1)
+    alike = nn.functional.cosine_similarity(views.camera.position, target.position[:, None], dim=-1)
     return views.images[torch.arange(len(alike)), alike.argmax(1)]
 
 
 @torch.no_grad()
 def drawn(
-    recipe: ViewsToybox, model: ViewDenoiser, views: Views, target: Camera, *, samples: int = SAMPLES, size: int = 10
+    recipe: ToyViewsRecipe, model: nn.Module, views: Views, target: Camera, *, samples: int = SAMPLES, size: int = 10
 ) -> Float[Tensor, "b s 3 h w"]:
     """Samples of the target view of each toy, some toys at a time."""
     parts = []
@@ -53,18 +51,18 @@ def drawn(
 
 
 def evaluate_views(
-    recipe: ViewsToybox, model: ViewDenoiser, *, num_toys: int = 100, samples: int = SAMPLES
+    recipe: ToyViewsRecipe, model: nn.Module, *, num_toys: int = 100, samples: int = SAMPLES
 ) -> dict[str, Any]:
     """PSNR of the target view in dB, mean over held-out toys; every interval is over toys.
 
-    For N input views: `psnr_N` of one sample, `mean8_psnr_N` of the mean of eight, `copy_psnr_N` of the nearest input
-    view. `gain_N` is what the mean of eight has over copying, `gain_of_view_N` what it gains from N views over the
-    number before.
+    For N input views, up to what the recipe trains with: `psnr_N` of one sample, `mean8_psnr_N` of the mean of eight,
+    `copy_psnr_N` of the nearest input view. `gain_N` is what the mean of eight has over copying, `gain_of_view_N` what
+    it gains from N views over the number before.
     """
     toys = held_out(num_toys)
     truth, target = toys.images[:, -1], toys.camera[:, -1]
     metrics, before = {}, None
-    for count in COUNTS:
+    for count in (count for count in COUNTS if count <= recipe.max_views):
         views = toys[:, :count]
         made = drawn(recipe, model, views, target, samples=samples)
         copy, one, mean = (psnr(image, truth) for image in (copied(views, target), made[:, 0], made.mean(1)))

@@ -90,11 +90,19 @@ class RegressorToybox(ViewsToybox):
 
     @torch.no_grad()
     def make_views(
-        self, model: ViewDenoiser, views: Views, targets: Camera, *, samples: int = 1, steps: int = 1, seed: int = 0
+        self,
+        model: ViewDenoiser,
+        views: Views,
+        targets: Camera,
+        *,
+        samples: int = 1,
+        steps: int = 1,
+        seed: int = 0,
+        **options: Any,
     ) -> Float[Tensor, "b m s 3 h w"]:
         """Views at target cameras (b, m), in one step, whatever `steps` says; nothing is drawn from `seed`, so all
-        samples are the same."""
-        denoise = model.denoiser_of(views, targets)
+        samples are the same. Further options are those of `denoiser_of`."""
+        denoise = self.denoiser_of(model, views, targets, **options)
         zeros = views.images.new_zeros(targets.batch_shape.numel(), *views.images.shape[2:])
         x0 = denoise(zeros, torch.full((len(zeros),), self.num_train_timesteps - 1, device=zeros.device))
         return x0.unflatten(0, targets.batch_shape)[:, :, None].expand(-1, -1, samples, -1, -1, -1)

@@ -121,7 +121,7 @@ class ViewTransformer(nn.Module):
             x, _ = block(x, condition, moves, None if memory is None else memory[index])
         shift, scale = self.modulation(F.silu(condition))[:, :, None].chunk(2, dim=-1)
         pixels = self.out(self.norm(x) * (1 + scale) + shift).flatten(0, 1)
-        return unpatchify(pixels, (self.config.grid,) * 2).unflatten(0, x_t.shape[:2])
+        return unpatchify(pixels, (self.config.grid, self.config.grid)).unflatten(0, x_t.shape[:2])
 
     def forward(self, *arguments: object, talk: Callable[..., object] | None = None) -> object:
         """What `talk` says of the model; so that training on several devices sees all that it does."""

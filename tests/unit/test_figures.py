@@ -57,13 +57,16 @@ def test_a_picture_with_masks_and_what_was_asked():
 
 
 def test_a_camera_is_drawn_where_it_is_and_hidden_by_what_is_nearer():
-    viewer, camera = orbit(0.3, 0.4, 6.0), orbit(1.6, 0.3, 2.5)
+    viewer, camera = orbit(-1.2, 0.4, 8.0), orbit(1.6, 0.3, 2.5)
     one = Camera(camera.camera_to_world[None], camera.intrinsics[None])
     image, picture = torch.ones(3, 120, 120), torch.zeros(3, 8, 8)
     picture[0] = 1.0
     shown = draw_frusta(image, torch.full((120, 120), torch.inf), viewer, one, [picture], size=0.8)
     middle = unproject(camera, torch.tensor([[0.25, 0.25]]).double(), torch.tensor([0.8]).double())
-    for point, expected in ((middle[0], picture[:, 0, 0]), (camera.position, 2 * torch.tensor(COLORS[0]) - 1)):
+    for point, expected in (
+        (middle[0], torch.tensor([1.0, 0.0, 0.0])),
+        (camera.position, 2 * torch.tensor(COLORS[0]) - 1),
+    ):
         column, row = (project(viewer, point[None])[0][0] * 120).long().tolist()
         torch.testing.assert_close(shown[:, row, column], expected)
     behind = draw_frusta(image, torch.full((120, 120), 0.5), viewer, one, [picture], size=0.8)

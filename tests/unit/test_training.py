@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -124,6 +125,51 @@ def test_dropout_and_memory_layout_go_on_exactly_too(tmp_path):
     ema, optimizer = training.EMA(model, 0.9), torch.optim.AdamW(model.parameters())
     checkpoints.load_checkpoint(tmp_path / "resumed" / checkpoints.CHECKPOINT, recipe, model, ema, optimizer)
     assert optimizer.state[model[0].weight]["exp_avg"].stride() == model[0].weight.stride()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Half(Line):
+    """Only one of its layers learns; another is not used before step 12."""
+
+    name: str = "half"
+    leaves_weights_unused: ClassVar[bool] = True
+
+    def make_model(self):
+        layers = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 1), nn.Linear(3, 1)])
+        layers[0].requires_grad_(False)
+        return layers
+
+    def losses(self, model, batch):
+        Line.calls += 1
+        both = model[1](model[0](batch["x"])) + (model[2](batch["x"]) if Line.calls > 12 else 0)
+        return (both[:, 0] - batch["y"] - 0.1 * batch["noise"]).square()
+
+
+@pytest.mark.parametrize("steps", [5, 20])
+def test_what_does_not_learn_has_no_state_and_goes_on_exactly_too(tmp_path, steps):
+    Line.calls = 0
+    whole = train(Half(train=config()), tmp_path / "whole")
+    Line.calls = 0
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted.at = steps
+        train(Interrupted(train=config()), tmp_path / "cut")
+    Line.calls = steps
+    resumed = train(Half(train=config()), tmp_path / "cut", resume=True)
+    assert torch.equal(weights(whole), weights(resumed))
+    start = Half(train=config()).make_model()
+    assert not torch.equal(weights(whole), weights(start))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Interrupted(Half):
+    """Stopped after a number of steps, by hand."""
+
+    at: ClassVar[int] = 0
+
+    def losses(self, model, batch):
+        if Line.calls >= self.at:
+            raise KeyboardInterrupt
+        return super().losses(model, batch)
 
 
 def test_seeds_change_everything_that_is_random(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minilib.diffusion.samplers import ddim, sampling_times
-from minilib.evaluate.views import copied
+from minilib.evaluate.views import copied, evaluate_views, held_out
 from minilib.metrics import psnr
 from minilib.recipes.toy_views import ToySets, views64
 from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
@@ -289,6 +289,28 @@ def test_a_step_of_the_other_designs(recipe):
     assert losses.shape == (2,)
     losses.mean().backward()
     assert [name for name, weight in model.named_parameters() if weight.grad is None] == []
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.1)  # the last layers begin at zero
     made = recipe.make_views(model, views[:, :2], views.camera[:, 6:], samples=2, steps=2)
     assert made.shape == (2, 2, 2, 3, 16, 16) and made.abs().max() <= 1
     assert torch.equal(made[:, :, 0], made[:, :, 1]) == isinstance(recipe, RegressorToybox)
+
+
+def test_what_is_measured_of_a_model():
+    """A model that draws the truth would be infinitely far above copying; one that draws grey is where grey is."""
+
+    class Grey(ViewsToybox):
+        def make_views(self, model, views, targets, *, samples=1, **options):
+            return torch.zeros(*targets.batch_shape, samples, 3, 64, 64)
+
+    metrics = evaluate_views(Grey(max_views=2), torch.nn.Identity(), num_toys=3, samples=2)
+    assert list(metrics) == [
+        *("psnr_1", "mean8_psnr_1", "copy_psnr_1", "gain_1"),
+        *("psnr_2", "mean8_psnr_2", "copy_psnr_2", "gain_2", "gain_of_view_2"),
+    ]
+    assert metrics["psnr_1"]["value"] == metrics["mean8_psnr_2"]["value"] and metrics["gain_of_view_2"]["value"] == 0.0
+    toys = held_out(3)
+    assert metrics["psnr_1"]["value"] == pytest.approx(
+        psnr(torch.zeros(3, 3, 64, 64), toys.images[:, -1]).mean().item()
+    )
+    assert metrics["copy_psnr_1"]["value"] == pytest.approx(psnr(toys.images[:, 0], toys.images[:, -1]).mean().item())
