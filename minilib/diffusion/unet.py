@@ -33,8 +33,8 @@ class UNetConfig:
         norm_num_groups, norm_eps: of the group normalisation.
         dropout: share of values dropped in each residual block in training.
         num_class_embeds: number of class labels, "no label" included; None for an unconditional model.
-        context_dim: width of tokens from elsewhere that all blocks with attention look at, too, as latent diffusion
-            looks at a text (Rombach et al. 2022, section 3.3); None for none.
+        context_dim: width of tokens from elsewhere that all resolutions with attention look at, too, on both ways, as
+            latent diffusion looks at a text (Rombach et al. 2022, section 3.3); None for none.
         time_embedding_norm: "default" adds the time to the features (DDPM); "scale_shift" also scales them after
             the second normalisation (Improved DDPM, section 3.4).
         flip_sin_to_cos, freq_shift: of the time embedding, as in diffusers.

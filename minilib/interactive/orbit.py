@@ -103,7 +103,8 @@ class Orbit:
             data_start=f"{start[0]} {start[1]}",
             data_readouts=json.dumps(list(readouts)),
             style=(
-                f"--rings: {rings}; --cameras: {cameras}; --across: {across}; --aspect: {width // cameras} /"
+                f"--touch: {'none' if rings > 1 else 'pan-y'}; --across: {across};"
+                f" --rings: {rings}; --cameras: {cameras}; --aspect: {width // cameras} /"
                 f" {height // rings}; --width: {width // cameras * scale}px; --y: {places[0]:g}%; --x: {places[1]:g}%"
             ),
         )

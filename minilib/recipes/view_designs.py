@@ -81,6 +81,7 @@ class RegressorToybox(ViewsToybox):
     """
 
     name: str = "regressor-toybox"
+    blind: float = 0.0
 
     def task(self, batch: dict[str, Tensor]) -> Task:
         """As `views-toybox`, but nothing is left of the target, and the time says so."""

@@ -38,7 +38,7 @@ class LiftedConfig:
     """
 
     image_size: int = 64
-    encoder: tuple[int, ...] = (32, 64, 96)
+    encoder: tuple[int, ...] = (32, 48, 64)
     channels: int = 24
     volume_size: int = 16
     extent: float = 1.05
