@@ -10,11 +10,12 @@ from minilib.recipes.toy_views import ToySets, views64
 from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
-from minilib.views.cameras import Camera, orbit, random_orbit
+from minilib.views.cameras import Camera, orbit, pixel_centers, random_orbit, ray_directions
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views
-from minilib.views.lifted import LiftedConfig
+from minilib.views.lifted import Lifted, LiftedConfig, Volume
 from minilib.views.transformer import Moves, ViewTransformer, ViewTransformerConfig
+from minilib.views.volume import voxel_centers
 from minilib.views.zero123 import Zero123, Zero123Config
 
 SMALL = ViewDenoiserConfig(
@@ -314,3 +315,41 @@ def test_what_is_measured_of_a_model():
         psnr(torch.zeros(3, 3, 64, 64), toys.images[:, -1]).mean().item()
     )
     assert metrics["copy_psnr_1"]["value"] == pytest.approx(psnr(toys.images[:, 0], toys.images[:, -1]).mean().item())
+
+
+def ball(camera, size, radius):
+    """Views (b, n, 3, size, size) of a ball whose colour is the place on it, on white, and which pixels show it."""
+    uv = pixel_centers(size, size).to(camera.position).expand(*camera.batch_shape, size, size, 2)
+    rays = torch.nn.functional.normalize(ray_directions(camera, uv), dim=-1)
+    start = camera.position[:, :, None, None]
+    along = (start * rays).sum(-1)
+    inside = along.square() - start.square().sum(-1) + radius**2
+    points = start + (-along - inside.clamp(min=0).sqrt())[..., None] * rays
+    return torch.where(inside[..., None] > 0, points, 1.0).movedim(-1, 2), inside > 0.02
+
+
+def test_what_is_looked_up_is_what_the_target_sees():
+    """A ball, dense where it is, seen by two cameras: pixels come from where the target's rays meet it."""
+    config = LiftedConfig(
+        image_size=32, encoder=(8, 16), channels=8, volume_size=32, extent=0.8, render_size=32, num_samples=64
+    )
+    lifted, azimuths = Lifted(config), torch.tensor([[-0.5, 0.6]])
+    camera, target = (orbit(some, 0.3, 2.2).to(torch.float32) for some in (azimuths, torch.tensor([[0.1]])))
+    images, _ = ball(camera, 32, 0.6)
+    truth, hit = ball(target, 32, 0.6)
+    places = voxel_centers(32, 0.8)
+    density = 60.0 * (places.norm(dim=-1) < 0.6).float()[None, None]
+    values = torch.zeros(1, 8, 32, 32, 32)
+    features = torch.zeros(1, 2, 8, 16, 16)
+    volume = Volume(values, density, features, lifted._render(values, density, camera), Views(images, camera))
+    maps, _ = lifted.look(volume, target)
+    start = 8 + 2 + 3 + 8
+    for first in (start, start + 12):  # mixed, then of the best view
+        pixels = torch.nn.functional.pixel_shuffle(maps[:, 0, first : first + 12], 2)
+        error = (pixels - truth[:, 0]).abs().amax(1)[hit[:, 0]]
+        assert error.median() < 0.06 and error.quantile(0.9) < 0.2
+        mirrored = (pixels.flip(-1) - truth[:, 0]).abs().amax(1)[hit[:, 0]]
+        transposed = (pixels.mT - truth[:, 0]).abs().amax(1)[hit[:, 0]]
+        assert mirrored.median() > 0.2 and transposed.median() > 0.2
+    seen = maps[0, 0, start + 24]
+    assert seen[6:10, 6:10].min() > 0.5
