@@ -819,9 +819,9 @@ def test_colour_images(tiny_unet):
 
 # %% [raw] withheld="q2"
 # minilib.diffusion.unet.UNet
-# minilib.diffusion.unet.DownBlock
-# minilib.diffusion.unet.UpBlock
-# minilib.diffusion.unet.Resample
+# minilib.diffusion.unet_blocks.DownBlock
+# minilib.diffusion.unet_blocks.UpBlock
+# minilib.diffusion.unet_blocks.Resample
 
 
 # %% mutant="first in, first out" question="q2" says="The skips are swapped"

@@ -61,6 +61,10 @@ told = UNet(tiny(num_class_embeds=3, context_dim=4))
         (lambda: unet(x, now), r"expected class labels 0..2, got none"),
         (lambda: unet(x, now, labels + 1), r"class labels in 0..2, got 1..3"),
         (lambda: unet(x, now, labels, torch.zeros(2, 1, 4)), r"expected no context, got \(2, 1, 4\)"),
+        (
+            lambda: tiny(attention=(False, False), context_dim=4),
+            "a resolution with attention to look at a context of 4",
+        ),
         (lambda: told(x, now, labels), r"expected a context \(b, n, 4\), got none"),
         (lambda: unet_to_diffusers(told), "expected a U-Net without a context, as UNet2DModel is, got context_dim 4"),
         (lambda: unet(x[:, :, :7], now, labels), r"height and width divisible by 2, got \(7, 8\)"),
