@@ -849,7 +849,7 @@ def test_other_widths(turned):
 # minilib.attention.positions.rotate
 # minilib.attention.positions.rotary_angles
 # minilib.attention.positions.sinusoidal
-# minilib.segmentation.memory_attention.axial_angles
+# minilib.attention.positions.axial_angles
 
 
 # %% mutant="exchanged" question="q3" says="x and y are exchanged"

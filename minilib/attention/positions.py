@@ -83,6 +83,19 @@ def rotary_angles(positions: Float[Tensor, "*n"], width: int, *, base: float = 1
     return positions[..., None].float() * torch.exp(-math.log(base) * exponents)
 
 
+def axial_angles(grid: int, width: int, *, device: torch.device | None = None) -> Float[Tensor, "n r"]:
+    """Angles for `rotate`: columns turn the first half of the channels, rows the second (Heo et al. 2024, "Rotary
+    Position Embedding for Vision Transformer", section 3.2).
+
+    Raises:
+        ValueError: a width not divisible by 4.
+    """
+    if width < 4 or width % 4:
+        raise ValueError(f"expected heads of a width divisible by 4, pairs for rows and columns, got {width}")
+    rows, columns = grid_positions(grid, grid, device=device)
+    return torch.cat([rotary_angles(axis, width // 2) for axis in (columns, rows)], dim=-1)
+
+
 def rotate(x: Float[Tensor, "*b n d"], angles: Float[Tensor, "... n r"]) -> Float[Tensor, "*b n d"]:
     """Turns each pair of channels (2i, 2i + 1) by angle i (RoPE; Su et al. 2021, eq. 34).
 

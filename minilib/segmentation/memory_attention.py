@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from minilib.attention.blocks import MLP
 from minilib.attention.layers import CrossAttention, check_heads
-from minilib.attention.positions import grid_positions, rotary_angles, sinusoidal
+from minilib.attention.positions import axial_angles, grid_positions, rotary_angles, sinusoidal
 
 
 def grid_waves(grid: int, channels: int, *, device: torch.device | None = None) -> Float[Tensor, "n c"]:
@@ -23,19 +23,6 @@ def grid_waves(grid: int, channels: int, *, device: torch.device | None = None) 
     axes = grid_positions(grid, grid, device=device)
     step = 2 * math.pi / (grid + 1e-6)
     return torch.cat([sinusoidal((axis + 1) * step, channels // 2) for axis in axes], dim=-1)
-
-
-def axial_angles(grid: int, width: int, *, device: torch.device | None = None) -> Float[Tensor, "n r"]:
-    """Angles for `rotate`: columns turn the first half of the channels, rows the second (Heo et al. 2024, "Rotary
-    Position Embedding for Vision Transformer", section 3.2).
-
-    Raises:
-        ValueError: a width not divisible by 4.
-    """
-    if width < 4 or width % 4:
-        raise ValueError(f"expected heads of a width divisible by 4, pairs for rows and columns, got {width}")
-    rows, columns = grid_positions(grid, grid, device=device)
-    return torch.cat([rotary_angles(axis, width // 2) for axis in (columns, rows)], dim=-1)
 
 
 def time_waves(times: Float[Tensor, " n"], width: int) -> Float[Tensor, "n d"]:

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 
 from minilib.attention.blocks import MLP
 from minilib.attention.layers import Heads, check_heads
-from minilib.attention.positions import rotate, sinusoidal
+from minilib.attention.positions import axial_angles, rotate, sinusoidal
 from minilib.attention.vit import patchify, unpatchify
 from minilib.diffusion.guidance import Denoise, classifier_free_guidance
-from minilib.segmentation.memory_attention import axial_angles
 from minilib.views.cameras import Camera, pixel_centers
 from minilib.views.inputs import Views, check_views
 from minilib.views.relative import inverse_pose

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from minilib.attention.positions import axial_angles
 from minilib.interop.sam2 import SETTINGS, sam2_from_transformers
 from minilib.segmentation.frames import Prompt
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
 from minilib.segmentation.memory import MemoryConfig, VideoMemory
-from minilib.segmentation.memory_attention import MemoryAttention, axial_angles, grid_waves
+from minilib.segmentation.memory_attention import MemoryAttention, grid_waves
 from minilib.segmentation.memory_bank import MemoryBank
 from minilib.segmentation.memory_encoder import MaskDownsampler, MemoryEncoder
 from minilib.segmentation.sam2 import Sam2, Sam2Config

@@ -15,10 +15,11 @@ from transformers import (
 )
 from transformers.models.sam2_video import modeling_sam2_video as modeling
 
+from minilib.attention.positions import axial_angles
 from minilib.interop.sam2 import load_sam2_video, sam2_from_transformers
 from minilib.segmentation.frames import Prompt
 from minilib.segmentation.image_encoder import ImageEncoderConfig
-from minilib.segmentation.memory_attention import axial_angles, grid_waves, time_waves
+from minilib.segmentation.memory_attention import grid_waves, time_waves
 from minilib.segmentation.memory_bank import Memory
 from minilib.segmentation.video import VideoSegmenter
 
