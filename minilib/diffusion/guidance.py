@@ -80,6 +80,23 @@ def classifier_free_guidance(
     return unconditional + guidance_scale * (conditional - unconditional)
 
 
+def guided(given: Denoise, blind: Denoise, *, guidance_scale: float) -> Denoise:
+    """A `Denoise` that goes from one without a condition to one with it, and beyond, and is cut off at [−1, 1].
+
+    Args:
+        given, blind: denoisers that know the condition, and that do not.
+        guidance_scale: see `classifier_free_guidance`; at 1, `blind` is not asked.
+    """
+
+    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+        x0 = given(x_t, t)
+        if guidance_scale != 1.0:
+            x0 = classifier_free_guidance(x0, blind(x_t, t), guidance_scale=guidance_scale)
+        return x0.clamp(-1.0, 1.0)
+
+    return denoise
+
+
 def classifier_guidance(
     denoise: Denoise,
     process: GaussianDiffusion,

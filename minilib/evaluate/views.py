@@ -67,7 +67,7 @@ def evaluate_views(
         made = drawn(recipe, model, views, target, samples=samples)
         copy, one, mean = (psnr(image, truth) for image in (copied(views, target), made[:, 0], made.mean(1)))
         metrics[f"psnr_{count}"] = metric(one)
-        metrics[f"mean8_psnr_{count}"] = metric(mean)
+        metrics[f"mean{samples}_psnr_{count}"] = metric(mean)
         metrics[f"copy_psnr_{count}"] = metric(copy)
         metrics[f"gain_{count}"] = metric(mean - copy)
         if before is not None:

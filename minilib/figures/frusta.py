@@ -52,7 +52,7 @@ def _hang(
 ) -> None:
     """Puts a picture on the base of a camera's pyramid: where each ray of the viewer meets its plane."""
     height, width = depth.shape
-    directions = ray_directions(viewer, pixel_centers(height, width).to(viewer.position))
+    directions = ray_directions(viewer, pixel_centers(height, width, device=depth.device).to(viewer.position))
     axis = camera.camera_to_world[:3, 2]
     reach = ((camera.position + size * axis - viewer.position) @ axis) / (directions @ axis)
     uv, _ = project(camera, viewer.position + reach[..., None] * directions)

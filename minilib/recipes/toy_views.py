@@ -18,7 +18,7 @@ from minilib.diffusion.samplers import ddim, sampling_times
 from minilib.diffusion.schedules import make_betas
 from minilib.figures import image_grid
 from minilib.toybox.datasets import ToyViews
-from minilib.training import Recipe
+from minilib.training import Recipe, TrainConfig
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views
 
@@ -79,6 +79,19 @@ class Task(NamedTuple):
     blind: Bool[Tensor, " b"]
 
 
+def view_training(**changes: Any) -> TrainConfig:
+    """How all models of views are trained, but for what is changed."""
+    plain: dict[str, Any] = {
+        "steps": 6_000,
+        "batch_size": 24,
+        "learning_rate": 8e-4,
+        "weight_decay": 0.01,
+        "ema_decay": 0.998,
+        "mixed_precision": "bf16",
+    }
+    return TrainConfig(**(plain | changes))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToyViewsRecipe(Recipe):
     """Learns to make views of toys from others.
@@ -104,10 +117,10 @@ class ToyViewsRecipe(Recipe):
     num_train_timesteps: int = 1000
 
     def __post_init__(self):
-        if not 1 <= self.num_targets <= VIEWS_PER_TOY - self.max_views:
+        if not (1 <= self.max_views < VIEWS_PER_TOY and 1 <= self.num_targets <= VIEWS_PER_TOY - self.max_views):
             raise ValueError(
-                f"expected 1 to {VIEWS_PER_TOY - self.max_views} targets beside {self.max_views} input views, got"
-                f" {self.num_targets}"
+                f"expected max_views >= 1 and num_targets >= 1 that are at most {VIEWS_PER_TOY} together, got"
+                f" {self.max_views} and {self.num_targets}"
             )
         if not 0.0 <= self.blind < 1.0 or self.time_shift <= 0 or self.num_train_timesteps < 25:
             raise ValueError(

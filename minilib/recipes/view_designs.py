@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from minilib.diffusion.guidance import Denoise
-from minilib.diffusion.losses import simple_loss
-from minilib.recipes.toy_views import Task, ToyViewsRecipe
+from minilib.diffusion.losses import simple_loss, stratified_times
+from minilib.recipes.toy_views import Task, ToyViewsRecipe, view_training
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.training import TrainConfig
 from minilib.views.cameras import Camera
@@ -22,7 +22,8 @@ from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
 class TransformerToybox(ToyViewsRecipe):
     """Views as tokens; geometry only in how cameras move the channels of attention.
 
-    All targets of a toy are drawn together, so they are noised to one time.
+    All targets of a toy are drawn together, so they are noised to one time. How many there are, up to `num_targets`, is
+    drawn for each step: the model has to do with one, too.
 
     Args:
         model: shape of the network.
@@ -30,17 +31,7 @@ class TransformerToybox(ToyViewsRecipe):
 
     name: str = "transformer-toybox"
     leaves_weights_unused: ClassVar[bool] = True
-    train: TrainConfig = field(
-        default_factory=lambda: TrainConfig(
-            steps=6_000,
-            batch_size=24,
-            learning_rate=6e-4,
-            weight_decay=0.01,
-            ema_decay=0.998,
-            mixed_precision="bf16",
-            sample_every=500,
-        )
-    )
+    train: TrainConfig = field(default_factory=lambda: view_training(learning_rate=6e-4))
     model: ViewTransformerConfig = field(default_factory=ViewTransformerConfig)
 
     def make_model(self) -> ViewTransformer:
@@ -52,22 +43,26 @@ class TransformerToybox(ToyViewsRecipe):
         return model.denoiser_of(views, targets, **options)
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """As all recipes of views, but one time for all targets of a toy."""
-        drawn = super().draw(batch_size, generator)
-        return drawn | {"t": drawn["t"][:, :1].expand(-1, self.num_targets)}
+        """As all recipes of views, but one time for all targets of a toy; and how many targets there are."""
+        times = stratified_times(batch_size, self.num_train_timesteps, shift=self.time_shift, generator=generator)
+        number = torch.randint(1, self.num_targets + 1, (1,), generator=generator)
+        return super().draw(batch_size, generator) | {
+            "t": times[:, None].expand(-1, self.num_targets),
+            "number": number.expand(batch_size),
+        }
 
     def losses(self, model: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, " b"]:
         """The squared error of x̂_0. Whether the toys are blind is the whole batch's, by the first of them: then no keys
         of input views are there to be looked at."""
-        task = self.task(batch)
+        task, number = self.task(batch), int(batch["number"][0])
         process = self.make_process().to(task.x0.device)
 
         def talk(model: ViewTransformer) -> Float[Tensor, " b"]:
             memory = None if bool(batch["blind"][0]) else model.remember(task.views)
-            predicted = model.predict(task.x_t, task.t, task.targets, memory)
-            parts = (some.flatten(0, 1) for some in (predicted, task.x0, task.t, task.noise))
-            loss = simple_loss(process, *parts, prediction_type="sample")
-            return loss.unflatten(0, task.t.shape).mean(1)
+            x_t, x0, t, noise = (some[:, :number] for some in (task.x_t, task.x0, task.t, task.noise))
+            predicted = model.predict(x_t, t, task.targets[:, :number], memory)
+            parts = (some.flatten(0, 1) for some in (predicted, x0, t, noise))
+            return simple_loss(process, *parts, prediction_type="sample").unflatten(0, t.shape).mean(1)
 
         return model(talk=talk)
 

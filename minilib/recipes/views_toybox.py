@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from minilib.diffusion.guidance import Denoise
 from minilib.diffusion.losses import simple_loss
-from minilib.recipes.toy_views import ToyViewsRecipe
+from minilib.recipes.toy_views import ToyViewsRecipe, view_training
 from minilib.training import TrainConfig
 from minilib.views.cameras import Camera
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
@@ -31,17 +31,7 @@ class ViewsToybox(ToyViewsRecipe):
     """
 
     name: str = "views-toybox"
-    train: TrainConfig = field(
-        default_factory=lambda: TrainConfig(
-            steps=8_000,
-            batch_size=24,
-            learning_rate=8e-4,
-            weight_decay=0.01,
-            ema_decay=0.998,
-            mixed_precision="bf16",
-            sample_every=500,
-        )
-    )
+    train: TrainConfig = field(default_factory=lambda: view_training(steps=8_000))
     model: ViewDenoiserConfig = field(default_factory=ViewDenoiserConfig)
     rendering_weight: float = 0.5
 

@@ -12,10 +12,10 @@ from minilib.clip.model import CLIP
 from minilib.diffusion.guidance import Denoise
 from minilib.diffusion.losses import simple_loss
 from minilib.recipes.clip_toybox import CLIPToybox
-from minilib.recipes.toy_views import ToySets, ToyViewsRecipe
+from minilib.recipes.toy_views import ToySets, ToyViewsRecipe, view_training
 from minilib.training import TrainConfig
 from minilib.views.cameras import Camera
-from minilib.views.inputs import Views
+from minilib.views.inputs import Views, check_views
 from minilib.views.relative import spherical_offset
 from minilib.views.zero123 import Zero123, Zero123Config
 
@@ -68,17 +68,7 @@ class Zero123Toybox(ToyViewsRecipe):
     """
 
     name: str = "zero123-toybox"
-    train: TrainConfig = field(
-        default_factory=lambda: TrainConfig(
-            steps=6_000,
-            batch_size=24,
-            learning_rate=8e-4,
-            weight_decay=0.01,
-            ema_decay=0.998,
-            mixed_precision="bf16",
-            sample_every=500,
-        )
-    )
+    train: TrainConfig = field(default_factory=view_training)
     model: Zero123Config = field(default_factory=Zero123Config)
     patches: bool = False
     max_views: int = 1
@@ -95,7 +85,12 @@ class Zero123Toybox(ToyViewsRecipe):
     def denoiser_of(
         self, model: Zero123, views: Views, targets: Camera, *, samples: int = 1, guidance_scale: float = 1.0
     ) -> Denoise:
-        """See `Zero123.denoiser_of`; of several input views, only the first is used."""
+        """See `Zero123.denoiser_of`; of several input views, only the first is used.
+
+        Raises:
+            ValueError, TypeError: see `check_views`.
+        """
+        check_views(views, targets, image_size=self.model.image_size, trained=self.max_views)
         image = views.images[:, 0]
         told = (image, features_of(image, patches=self.patches))
         image, features = (some.repeat_interleave(targets.batch_shape[1], dim=0) for some in told)

@@ -148,11 +148,11 @@ def intrinsics_from_fov(fov: float) -> Float[Tensor, "3 3"]:
     return torch.tensor([[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]], dtype=torch.float64)
 
 
-def pixel_centers(height: int, width: int) -> Float[Tensor, "h w 2"]:
+def pixel_centers(height: int, width: int, *, device: torch.device | None = None) -> Float[Tensor, "h w 2"]:
     """(u, v) of the middle of each pixel, float64."""
     v, u = torch.meshgrid(
-        (torch.arange(height, dtype=torch.float64) + 0.5) / height,
-        (torch.arange(width, dtype=torch.float64) + 0.5) / width,
+        (torch.arange(height, dtype=torch.float64, device=device) + 0.5) / height,
+        (torch.arange(width, dtype=torch.float64, device=device) + 0.5) / width,
         indexing="ij",
     )
     return torch.stack([u, v], dim=-1)
@@ -198,7 +198,7 @@ def plucker_rays(camera: Camera, height: int, width: int) -> Float[Tensor, "*b 6
 
     Any point o of the line gives the same six numbers: a camera that moves along a ray does not change it.
     """
-    uv = pixel_centers(height, width).to(camera.camera_to_world)
+    uv = pixel_centers(height, width, device=camera.camera_to_world.device).to(camera.camera_to_world)
     directions = ray_directions(camera, uv.expand(*camera.batch_shape, height, width, 2))
     directions = directions / directions.norm(dim=-1, keepdim=True)
     moments = torch.linalg.cross(camera.position[..., None, None, :].expand_as(directions), directions)

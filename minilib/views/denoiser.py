@@ -5,7 +5,6 @@ stand beside the noised picture, pixel for pixel. The volume is computed once fo
 only the U-Net runs in every step.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -13,10 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from minilib.diffusion.guidance import Denoise, classifier_free_guidance
+from minilib.diffusion.guidance import Denoise, guided
 from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.views.cameras import Camera
-from minilib.views.inputs import Views, check_views, turned_to
+from minilib.views.inputs import ViewModel, Views, check_views, turned_to
 from minilib.views.lifted import Lifted, LiftedConfig, Volume
 from minilib.views.volume import Rendering
 
@@ -36,17 +35,17 @@ class ViewDenoiserConfig:
     layers_per_block: int = 1
 
 
-class ViewDenoiser(nn.Module):
+class ViewDenoiser(ViewModel):
     """Views of an object, a target camera, a noised picture and its time in; the picture without noise out.
 
     Args:
         config: its shape.
-        max_views: input views at most in training; with more of them it warns.
+        max_views: see `ViewModel`.
     """
 
     def __init__(self, config: ViewDenoiserConfig, *, max_views: int = 5):
-        super().__init__()
-        self.config, self.max_views = config, max_views
+        super().__init__(max_views)
+        self.config = config
         self.lifted = Lifted(config.lifted)
         self.unet = UNet(
             UNetConfig(
@@ -70,7 +69,7 @@ class ViewDenoiser(nn.Module):
             ValueError, TypeError: see `check_views`.
         """
         lifted = self.config.lifted
-        check_views(views, targets, image_size=lifted.image_size, extent=lifted.extent, trained=self.max_views)
+        check_views(views, targets, image_size=lifted.image_size, trained=self.max_views, extent=lifted.extent)
         first = views.camera[:, 0]
         turned = Views(views.images, turned_to(views.camera, first))
         return self.lifted(turned), turned_to(targets, first)
@@ -85,12 +84,6 @@ class ViewDenoiser(nn.Module):
         """x̂_0 of noised views, each with its time and its maps; maps of zeros stand for no input view."""
         folded = torch.cat([F.pixel_unshuffle(x_t, 2), maps], dim=1)
         return F.pixel_shuffle(self.unet(folded, t), 2)
-
-    def forward(self, *arguments: object, talk: Callable[..., object] | None = None) -> object:
-        """What `talk` says of the model; so that training on several devices sees all that it does."""
-        if talk is None:
-            raise TypeError("expected talk=function of the model; to make views, use `denoiser_of`")
-        return talk(self)
 
     def denoiser_of(self, views: Views, targets: Camera, *, guidance_scale: float = 1.0, samples: int = 1) -> Denoise:
         """The `Denoise` for samplers, of views at target cameras (b, m): x_t is (b · m · samples, 3, h, w), the samples
@@ -108,11 +101,8 @@ class ViewDenoiser(nn.Module):
             volume, turned = self.observe(views, targets)
             maps = self.maps(volume, turned)[0].flatten(0, 1).repeat_interleave(samples, dim=0)
 
-        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-            if guidance_scale == 1.0:
-                return self.predict(x_t, t, maps).clamp(-1.0, 1.0)
-            both = torch.cat([maps, torch.zeros_like(maps)])
-            given, blind = self.predict(x_t.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
-            return classifier_free_guidance(given, blind, guidance_scale=guidance_scale).clamp(-1.0, 1.0)
-
-        return denoise
+        return guided(
+            lambda x_t, t: self.predict(x_t, t, maps),
+            lambda x_t, t: self.predict(x_t, t, torch.zeros_like(maps)),
+            guidance_scale=guidance_scale,
+        )

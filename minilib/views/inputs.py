@@ -2,14 +2,18 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from minilib.views.cameras import Camera, matrix_product, project
 from minilib.views.relative import check_cameras
+
+EXTENT = 1.05
+"""Half the side of the box around the origin in which objects are, in world units: toys reach 0.96."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,28 @@ class Views:
         return Views(self.images[index], self.camera[index])  # pyright: ignore[reportArgumentType]
 
 
+class ViewModel(nn.Module):
+    """A model that makes views from others.
+
+    Args:
+        max_views: input views at most in training; with more of them it warns.
+    """
+
+    def __init__(self, max_views: int):
+        super().__init__()
+        self.max_views = max_views
+
+    def forward(self, *arguments: object, talk: Callable[..., object] | None = None) -> object:
+        """What `talk` says of the model; so that training on several devices sees all that it does.
+
+        Raises:
+            TypeError: there is no `talk`.
+        """
+        if talk is None:
+            raise TypeError("expected talk=function of the model; to make views, use `denoiser_of`")
+        return talk(self)
+
+
 def turned_to(camera: Camera, reference: Camera) -> Camera:
     """Cameras (b, m) in worlds turned about their origins so that the axes of the reference camera (b,) are the
     worlds' axes.
@@ -36,20 +62,23 @@ def turned_to(camera: Camera, reference: Camera) -> Camera:
     The object's centre stays where it was. How the world was turned before leaves no trace in the result: a network
     that gets it cannot learn which way the objects of its training stood.
     """
-    back = torch.eye(4).to(reference.camera_to_world).repeat(*reference.batch_shape, 1, 1)
+    back = torch.zeros_like(reference.camera_to_world)
+    back[..., 3, 3] = 1.0
     back[..., :3, :3] = reference.camera_to_world[..., :3, :3].mT
     return Camera(matrix_product(back[..., None, :, :], camera.camera_to_world), camera.intrinsics)
 
 
-def check_views(views: Views, targets: Camera | None = None, *, image_size: int, extent: float, trained: int) -> None:
+def check_views(
+    views: Views, targets: Camera | None = None, *, image_size: int, trained: int, extent: float = EXTENT
+) -> None:
     """Refuses what a model cannot see an object in. Values are looked at on CPUs only.
 
     Args:
         views: the input views.
         targets: cameras (b, m) of views to be made.
         image_size: of the model, in pixels.
-        extent: half the side of the box around the origin in which objects are, in world units.
         trained: with how many input views the model was trained at most; more of them warn.
+        extent: half the side of the box around the origin in which objects are, in world units.
     Raises:
         ValueError: no view; pictures of another size or range, or another number than cameras; cameras that are none
             (see `check_cameras`), look away from the object or stand inside it.
@@ -92,7 +121,7 @@ def _check_sight(name: str, camera: Camera, extent: float) -> None:
             f"expected {name} cameras outside the object, whose box reaches {extent:g} from the origin; one is"
             f" {float(away.min()):.3g} away"
         )
-    centre, depth = project(camera, torch.zeros(*camera.batch_shape, 3).to(camera.position))
+    centre, depth = project(camera, torch.zeros_like(camera.position))
     half = 2 * extent / away * camera.intrinsics.diagonal(dim1=-2, dim2=-1)[..., :2].amax(-1)
     off = (centre - 0.5).abs().amax(-1)
     if bool(((depth <= 0) | (off > 0.5 + half)).any()):

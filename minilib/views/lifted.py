@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from minilib.diffusion.unet import UNet, UNetConfig
 from minilib.views.cameras import Camera, pixel_centers, unproject
-from minilib.views.inputs import Views
+from minilib.views.inputs import EXTENT, Views
 from minilib.views.volume import Rendering, lift, mean_and_variance, render, voxel_centers
 
 
@@ -41,7 +41,7 @@ class LiftedConfig:
     encoder: tuple[int, ...] = (32, 48, 64)
     channels: int = 24
     volume_size: int = 16
-    extent: float = 1.05
+    extent: float = EXTENT
     render_size: int = 16
     num_samples: int = 20
     norm_num_groups: int = 8
@@ -109,13 +109,14 @@ class Lifted(nn.Module):
         folded = F.pixel_unshuffle(views.images.flatten(0, 1), 2)
         features = self.encoder(folded, folded.new_zeros(b * n)).unflatten(0, (b, n))
         position = views.camera.position
-        flat = voxel_centers(config.volume_size, config.extent).to(position).reshape(1, -1, 3).expand(b, -1, 3)
+        points = voxel_centers(config.volume_size, config.extent, device=position.device).to(position)
+        flat = points.reshape(1, -1, 3).expand(b, -1, 3)
         found, depth = lift(features, views.camera, flat)
         away = (depth - position.norm(dim=-1)[..., None]) / config.extent
         sight = F.normalize(position[:, :, None] - flat[:, None], dim=-1)
         told = F.silu(self.point(torch.cat([found.mT, away[..., None], sight], dim=-1))).mT
         mean, variance = mean_and_variance(told, torch.ones_like(depth))
-        share = torch.full_like(mean[:, :1], n / 5)
+        share = torch.full_like(mean[:, :1], 1 / n)  # how much one view weighs in the mean
         cube = torch.cat([mean, variance, share, flat.mT / config.extent], dim=1)
         size = config.volume_size
         values, density = self.fuse(rearrange(cube, "b c (z y x) -> b c z y x", z=size, y=size))
@@ -160,7 +161,8 @@ class Lifted(nn.Module):
         mixed and of the best one; whether that one sees the place, and from how near a direction."""
         size, views, m = self.config.image_size, volume.views, depth.shape[1]
         fine = F.interpolate(depth, (size, size), mode="bilinear", align_corners=False)
-        uv = pixel_centers(size, size).to(targets.position).expand(*targets.batch_shape, size, size, 2)
+        uv = pixel_centers(size, size, device=depth.device).to(targets.position)
+        uv = uv.expand(*targets.batch_shape, size, size, 2)
         places = unproject(targets, uv, fine.to(targets.position)).flatten(1, 3)
         white = torch.cat([views.images - 1, torch.ones_like(views.images[:, :, :1])], dim=2)
         found, reached = lift(white, views.camera, places)

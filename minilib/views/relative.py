@@ -31,7 +31,8 @@ def check_cameras(camera: Camera) -> None:
     if not bool(pose.isfinite().all() and k.isfinite().all()):
         raise ValueError("expected finite poses and intrinsics, got NaN or infinity")
     rotation = pose[..., :3, :3]
-    off = float((matrix_product(rotation, rotation.mT) - torch.eye(3).to(rotation)).abs().max())
+    identity = torch.eye(3, dtype=pose.dtype, device=pose.device)
+    off = float((matrix_product(rotation, rotation.mT) - identity).abs().max())
     if off > TOLERANCE:
         raise ValueError(
             f"expected rotations R in camera_to_world, got R Rᵀ that is off from the identity by {off:.3g}"
@@ -63,7 +64,8 @@ def inverse_pose(pose: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4 4"]:
 
 def spherical_offset(camera: Camera, reference: Camera) -> Float[Tensor, "*b 4"]:
     """[Δθ, sin Δφ, cos Δφ, Δr] from a reference camera to another, both about the world's origin: what Zero-1-to-3 is
-    told of a view (Liu et al. 2023, section 3.2). θ is the angle from the z axis, φ the azimuth, r the distance.
+    told of a view (Liu et al. 2023, section 3.2 and the appendix on coordinates). θ is the angle from the z axis, φ the
+    azimuth, r the distance.
 
     It needs to know where up is, and says nothing about where a camera looks.
     """

@@ -2,11 +2,11 @@
 
 Clean views look at each other; noised ones look at clean ones and at each other. What cameras have to do with it is in
 the attention alone: queries, keys and values are moved by each view's camera, so that only the motion from one camera
-to the other is left in their products (GTA: Miyato et al. 2024, eq. 6; PRoPE: Li et al. 2025). Places in a picture turn
-the other half of the channels (RoPE).
+to the other is left in their products (GTA: Miyato et al. 2024, section 3; PRoPE: Li et al. 2025). Places in a picture
+turn the other half of the channels (RoPE).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,9 +19,9 @@ from minilib.attention.blocks import MLP
 from minilib.attention.layers import Heads, check_heads
 from minilib.attention.positions import axial_angles, rotate, sinusoidal
 from minilib.attention.vit import patchify, unpatchify
-from minilib.diffusion.guidance import Denoise, classifier_free_guidance
-from minilib.views.cameras import Camera, pixel_centers
-from minilib.views.inputs import Views, check_views
+from minilib.diffusion.guidance import Denoise, guided
+from minilib.views.cameras import Camera, matrix_product, pixel_centers
+from minilib.views.inputs import ViewModel, Views, check_views
 from minilib.views.relative import inverse_pose
 
 KeysValues = tuple[Tensor, Tensor]
@@ -35,7 +35,6 @@ class ViewTransformerConfig:
         image_size, patch_size: of the views and of a token, in pixels.
         width, depth, num_heads, hidden: of tokens, number of blocks, heads in each, width inside the MLPs.
         unit: length in world units that counts as 1 where cameras move channels.
-        extent: half the side of the box around the origin in which objects are, in world units.
     Raises:
         ValueError: patches that do not divide the image, or heads whose width is not divisible by 8.
     """
@@ -47,7 +46,6 @@ class ViewTransformerConfig:
     num_heads: int = 8
     hidden: int = 768
     unit: float = 2.9
-    extent: float = 0.95
 
     def __post_init__(self):
         check_heads(self.width, self.num_heads)
@@ -63,17 +61,17 @@ class ViewTransformerConfig:
         return self.image_size // self.patch_size
 
 
-class ViewTransformer(nn.Module):
+class ViewTransformer(ViewModel):
     """Clean views and noised ones, with their cameras, in; the noised ones without noise out.
 
     Args:
         config: its shape.
-        max_views: clean views at most in training; with more of them it warns.
+        max_views: see `ViewModel`.
     """
 
     def __init__(self, config: ViewTransformerConfig, *, max_views: int = 5):
-        super().__init__()
-        self.config, self.max_views = config, max_views
+        super().__init__(max_views)
+        self.config = config
         d, pixels = config.width, 3 * config.patch_size**2
         self.embedding = nn.Linear(pixels, d)
         self.lens = nn.Linear(2, d)
@@ -90,7 +88,7 @@ class ViewTransformer(nn.Module):
     def tokens(self, images: Float[Tensor, "b v 3 h w"], camera: Camera) -> Float[Tensor, "b v n d"]:
         """A token for each patch: its pixels, and where its middle is on the plane one unit ahead of the camera."""
         grid, k = self.config.grid, camera.intrinsics
-        middles = pixel_centers(grid, grid).flatten(0, 1).to(k)
+        middles = pixel_centers(grid, grid, device=k.device).flatten(0, 1).to(k)
         plane = (middles - k[..., None, :2, 2]) / k.diagonal(dim1=-2, dim2=-1)[..., None, :2]
         patches = patchify(images.flatten(0, 1), self.config.patch_size).unflatten(0, images.shape[:2])
         return self.embedding(patches) + self.lens(plane.to(patches))
@@ -122,12 +120,6 @@ class ViewTransformer(nn.Module):
         pixels = self.out(self.norm(x) * (1 + scale) + shift).flatten(0, 1)
         return unpatchify(pixels, (self.config.grid, self.config.grid)).unflatten(0, x_t.shape[:2])
 
-    def forward(self, *arguments: object, talk: Callable[..., object] | None = None) -> object:
-        """What `talk` says of the model; so that training on several devices sees all that it does."""
-        if talk is None:
-            raise TypeError("expected talk=function of the model; to make views, use `denoiser_of`")
-        return talk(self)
-
     def denoiser_of(
         self, views: Views, targets: Camera, *, guidance_scale: float = 1.0, samples: int = 1, cached: bool = True
     ) -> Denoise:
@@ -144,7 +136,7 @@ class ViewTransformer(nn.Module):
             ValueError, TypeError: see `check_views`.
         """
         config = self.config
-        check_views(views, targets, image_size=config.image_size, extent=config.extent, trained=self.max_views)
+        check_views(views, targets, image_size=config.image_size, trained=self.max_views)
         b, m = targets.batch_shape
         many = Camera(
             *(some.repeat_interleave(samples, dim=0) for some in (targets.camera_to_world, targets.intrinsics))
@@ -157,14 +149,15 @@ class ViewTransformer(nn.Module):
         with torch.no_grad():
             kept = remembered() if cached else None
 
-        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+        def together(x_t: Tensor, t: Tensor, memory: list[KeysValues] | None) -> Tensor:
             x, times = (rearrange(some, "(b m s) ... -> (b s) m ...", b=b, m=m) for some in (x_t, t))
-            x0 = self.predict(x, times, many, kept or remembered())
-            if guidance_scale != 1.0:
-                x0 = classifier_free_guidance(x0, self.predict(x, times, many, None), guidance_scale=guidance_scale)
-            return rearrange(x0, "(b s) m c h w -> (b m s) c h w", b=b).clamp(-1.0, 1.0)
+            return rearrange(self.predict(x, times, many, memory), "(b s) m c h w -> (b m s) c h w", b=b)
 
-        return denoise
+        return guided(
+            lambda x_t, t: together(x_t, t, kept or remembered()),
+            lambda x_t, t: together(x_t, t, None),
+            guidance_scale=guidance_scale,
+        )
 
 
 class Moves:
@@ -201,7 +194,7 @@ class Moves:
 
     def _move(self, x: Tensor, matrix: Tensor, sign: float) -> Tensor:
         moved, turned = x.chunk(2, dim=-1)
-        vectors = moved.reshape(*x.shape[:2], -1, 4) @ matrix.mT.to(x.dtype)
+        vectors = matrix_product(moved.reshape(*x.shape[:2], -1, 4).float(), matrix.mT.float()).to(x.dtype)
         turned = rotate(turned.transpose(2, 3), sign * self.angles).transpose(2, 3)
         return torch.cat([vectors.view_as(moved), turned], dim=-1)
 

@@ -33,9 +33,11 @@ class Rendering(NamedTuple):
     depth: Float[Tensor, "b m h w"]
 
 
-def voxel_centers(size: int, extent: float) -> Float[Tensor, "{size} {size} {size} 3"]:
+def voxel_centers(
+    size: int, extent: float, *, device: torch.device | None = None
+) -> Float[Tensor, "{size} {size} {size} 3"]:
     """Positions (x, y, z) of the voxels of a volume, in its order."""
-    places = ((torch.arange(size) + 0.5) / size * 2 - 1) * extent
+    places = ((torch.arange(size, device=device) + 0.5) / size * 2 - 1) * extent
     z, y, x = torch.meshgrid(places, places, places, indexing="ij")
     return torch.stack([x, y, z], dim=-1)
 
@@ -101,11 +103,11 @@ def render(
         extent: half the side of the cube.
     """
     cameras, batch = camera.batch_shape[1], len(volume)
-    uv = pixel_centers(image_size, image_size).to(camera.position)
+    uv = pixel_centers(image_size, image_size, device=volume.device).to(camera.position)
     directions = ray_directions(camera, uv.expand(*camera.batch_shape, image_size, image_size, 2))
     forward = camera.camera_to_world[..., :3, 2]
     middle = -(camera.position * forward).sum(-1)[..., None, None, None]  # depth of the origin
-    steps = (torch.arange(num_samples).to(middle) + 0.5) / num_samples * 2 - 1
+    steps = (torch.arange(num_samples, device=volume.device).to(middle) + 0.5) / num_samples * 2 - 1
     depth = (middle + extent * steps).expand(batch, cameras, image_size, image_size, num_samples)
     points = camera.position[:, :, None, None, None] + depth[..., None] * directions[..., None, :]
     found = sample_volume(torch.cat([density, volume], dim=1), points.flatten(1, -2), extent)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from minilib.diffusion.guidance import Denoise, classifier_free_guidance
+from minilib.diffusion.guidance import Denoise, guided
 from minilib.diffusion.unet import UNet, UNetConfig
 
 
@@ -112,13 +112,9 @@ class Zero123(nn.Module):
             image, features, offset: as for `forward`.
             guidance_scale: see `classifier_free_guidance`; at 1 the U-Net runs once a step, otherwise twice.
         """
-        blind = torch.arange(2, device=image.device).repeat_interleave(len(image)) > 0
-        twice = [some.repeat(2, *[1] * (some.ndim - 1)) for some in (image, features, offset)]
-
-        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-            if guidance_scale == 1.0:
-                return self(x_t, t, image, features, offset).clamp(-1.0, 1.0)
-            given, without = self(x_t.repeat(2, 1, 1, 1), t.repeat(2), *twice, blind).chunk(2)
-            return classifier_free_guidance(given, without, guidance_scale=guidance_scale).clamp(-1.0, 1.0)
-
-        return denoise
+        blind = torch.ones(len(image), dtype=torch.bool, device=image.device)
+        return guided(
+            lambda x_t, t: self(x_t, t, image, features, offset),
+            lambda x_t, t: self(x_t, t, image, features, offset, blind),
+            guidance_scale=guidance_scale,
+        )

@@ -106,7 +106,7 @@ def away():
             "expected images in [-1, 1], got values in [255, 255]",
         ),
         (some_views(images=torch.full((1, 2, 3, 16, 16), math.nan)), "got values in [nan, nan]"),
-        (some_views(camera=inside(0.5)), "expected input cameras outside the object, whose box reaches 0.95"),
+        (some_views(camera=inside(0.5)), "expected input cameras outside the object, whose box reaches 1.05"),
         (
             some_views(camera=away()),
             "expected input cameras that look at the object at the origin; one looks 180° past",
@@ -115,22 +115,20 @@ def away():
 )
 def test_what_a_model_cannot_see_an_object_in(views, words):
     with pytest.raises(ValueError) as caught:
-        check_views(views, image_size=16, extent=0.95, trained=5)
+        check_views(views, image_size=16, trained=5)
     assert words in str(caught.value)
 
 
 def test_pictures_of_bytes_targets_of_others_and_too_many_views():
     with pytest.raises(TypeError, match="expected floating-point images"):
-        check_views(
-            some_views(images=torch.zeros(1, 2, 3, 16, 16, dtype=torch.uint8)), image_size=16, extent=0.95, trained=5
-        )
+        check_views(some_views(images=torch.zeros(1, 2, 3, 16, 16, dtype=torch.uint8)), image_size=16, trained=5)
     with pytest.raises(ValueError, match=r"expected target cameras \(1, m\), got \(2, 1\)"):
         targets = orbit(torch.zeros(2, 1), 0.2, 2.9).to(torch.float32)
-        check_views(some_views(), targets, image_size=16, extent=0.95, trained=5)
+        check_views(some_views(), targets, image_size=16, trained=5)
     with pytest.raises(ValueError, match="expected target cameras outside the object"):
-        check_views(some_views(), inside(0.9), image_size=16, extent=0.95, trained=5)
+        check_views(some_views(), inside(0.9), image_size=16, trained=5)
     with pytest.warns(UserWarning, match="2 input views: this model was trained with 1 at most"):
-        check_views(some_views(), image_size=16, extent=0.95, trained=1)
+        check_views(some_views(), image_size=16, trained=1)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +142,8 @@ def test_pictures_of_bytes_targets_of_others_and_too_many_views():
             lambda: ViewTransformerConfig(patch_size=7),
             "expected a patch_size that divides 64 and heads of a width divisible by 8",
         ),
-        (lambda: ViewsToybox(num_targets=4), "expected 1 to 3 targets beside 5 input views, got 4"),
+        (lambda: ViewsToybox(num_targets=4), "at most 8 together, got 5 and 4"),
+        (lambda: ViewsToybox(max_views=0), "expected max_views >= 1 and num_targets >= 1"),
         (lambda: ViewsToybox(blind=1.0), "expected blind in [0, 1)"),
     ],
 )

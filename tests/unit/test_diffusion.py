@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilib.diffusion import schedules
+from minilib.diffusion import guidance, schedules
 from minilib.diffusion.process import GaussianDiffusion
 
 SCHEDULES = ["linear", "cosine"]
@@ -142,3 +142,16 @@ def test_half_precision_data_is_noised_as_well_as_its_precision_allows(dtype):
     for half, full in pairs:
         assert half.dtype == dtype
         assert torch.equal(half, full.to(dtype))
+
+
+def test_guided_asks_the_blind_one_only_where_it_counts():
+    def given(x_t, t):
+        return 0.5 * x_t
+
+    def never(x_t, t):
+        raise AssertionError("asked")
+
+    x_t, t = torch.tensor([[0.4, -3.0]]), torch.zeros(1, dtype=torch.long)
+    assert torch.equal(guidance.guided(given, never, guidance_scale=1.0)(x_t, t), torch.tensor([[0.2, -1.0]]))
+    twice = guidance.guided(given, lambda x_t, t: 0.25 * x_t, guidance_scale=2.0)(x_t, t)
+    torch.testing.assert_close(twice, torch.tensor([[0.3, -1.0]]))
