@@ -70,8 +70,6 @@ class Orbit:
                 element(
                     "div",
                     class_="orbit-view",
-                    role="img",
-                    aria_label=f"{alt}: {name}" if name else alt,
                     style=f"background-image: url({data_uri(webp(sprite), 'webp')})",
                 ),
                 text(name),
@@ -88,7 +86,7 @@ class Orbit:
                 class_="orbit-panels",
                 role="slider",
                 tabindex=0,
-                aria_label=f"{alt}: camera",
+                aria_label=f"{alt}{', '.join(['', *filter(None, sprites)])}: camera",
                 aria_valuemin=0,
                 aria_valuemax=rings * cameras - 1,
                 aria_valuenow=start[0] * cameras + start[1],

@@ -20,6 +20,7 @@ for (const figure of document.querySelectorAll(".orbit:not([data-ready])")) {
   };
   let held = null;
   panels.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
     held = { x: event.clientX, y: event.clientY, ring, camera };
     panels.setPointerCapture(event.pointerId);
   });
