@@ -27,7 +27,7 @@
 # # Exercises: a memory for masks
 #
 # Five questions, from one line of code to five. You write parts that SAM 2 (Ravi et al. 2024) adds to a model of
-# pictures. The chapter *A memory for masks* is still to come; section 4 of the paper is what to read. Allow an hour.
+# pictures, as in the chapter *A memory for masks*; read it first. Allow an hour.
 #
 # - Write your answer in place of the `...`, run the cell, then run the cell with `grader.check` below it. It tells you
 #   what is wrong, starting with the shape. Your score also counts hidden checks: the same questions on other numbers.

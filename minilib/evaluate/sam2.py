@@ -119,13 +119,13 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
     `j_and_f`: the mean of `j` and `f` over frames, after the first frame's mask, as video benchmarks have it;
     `j_and_f_box`, `j_and_f_click`: after a box, after one click. `j_and_f_before`, `j_and_f_during`, `j_and_f_after`:
     frames before, while and after the toy is hidden. `memories_N_pointers`, `memories_N_alone`: J&F over all frames
-    with at most N memories, with and without pointers; `after_N_pointers`, `after_N_alone`: after the toy was hidden.
+    with at most N memories, with and without pointers; `before_N_…` and `after_N_…`: before and after it was hidden.
     `twin_N_pointers`, `twin_N_alone`: share of clips on whose last frame the mask covers more of the twin than of the
     toy, and `kept_N_…`, more of the toy (the rest covers neither). In films that cut away, `gone_said`, `seen_said`:
     share of frames on which the occlusion score is right, where the toy has no pixel and where it has; `j_and_f_back`:
-    J&F after it has come back. `gain_of_the_first`: what one memory brings, over all frames; `gain_of_the_others`: what
-    six more bring after the toy was hidden; `gain_of_pointers`, `gain_of_pointers_to_one`: what pointers add there to
-    seven memories, and to one.
+    J&F after it has come back. `gain_of_the_first`: what one memory brings, over all frames, and
+    `gain_of_the_first_after` after the toy was hidden; `gain_of_the_others`: what six more bring there;
+    `gain_of_pointers`, `gain_of_pointers_to_one`: what pointers add there to seven memories, and to one.
     """
     some = films(model, num_clips)
     prompts, hidden = first_prompts(some.target[:, 0]), some.hidden()
@@ -160,11 +160,13 @@ def evaluate_sam2(recipe: Sam2Toybox, model: Sam2, *, num_clips: int = 200) -> d
         both = j_and_f(masks, some.target)
         everywhere[arm], afterwards[arm] = over_frames(both, later), over_frames(both, after)
         metrics[f"memories_{arm}"], metrics[f"after_{arm}"] = metric(everywhere[arm]), metric(afterwards[arm])
+        metrics[f"before_{arm}"] = metric(over_frames(both, before))
         on_toy, on_twin = ((masks & which)[:, -1].flatten(1).sum(1) for which in (some.target, some.twin))
         metrics[f"twin_{arm}"] = metric((on_twin > on_toy).float())
         metrics[f"kept_{arm}"] = metric((on_toy > on_twin).float())
     for name, values, one, other in (
         ("gain_of_the_first", everywhere, "1_alone", "0_alone"),
+        ("gain_of_the_first_after", afterwards, "1_alone", "0_alone"),
         ("gain_of_the_others", afterwards, "7_alone", "1_alone"),
         ("gain_of_pointers", afterwards, "7_pointers", "7_alone"),
         ("gain_of_pointers_to_one", afterwards, "1_pointers", "1_alone"),

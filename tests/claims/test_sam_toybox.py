@@ -1,4 +1,4 @@
-"""What the card of `sam-toybox` says, measured again from the shipped weights on other scenes."""
+"""What the cards of `sam-toybox` and `sam2-toybox` say, measured again from the shipped weights on other scenes."""
 
 from pathlib import Path
 
@@ -6,14 +6,18 @@ import pytest
 import torch
 
 from minilib.evaluate.sam import automatic, clicked, tables
+from minilib.evaluate.sam2 import ARMS, films, first_prompts, follow, over_frames
 from minilib.metrics import bootstrap_interval
+from minilib.segmentation.metrics import j_and_f
 from minilib.weights import cards, load_trained
 
-FIRST_SCENE = 2000
-"""Number of the first scene here; the card's are those before."""
+FIRST_SCENE, FIRST_CLIP = 2000, 1000
+"""Numbers of the first scene and clip here; the cards' are those before."""
 
-QUOTED = ("iou_best_of_3", "iou_picked", "iou_clicks_3", "ambiguous_gain")
-"""What the README says of it."""
+QUOTED = {
+    "sam-toybox": ("iou_best_of_3", "iou_picked", "iou_clicks_3", "ambiguous_gain"),
+    "sam2-toybox": ("j_and_f", "j_and_f_click", "after_7_pointers", "after_1_alone"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +32,27 @@ def scores():
     return {name: torch.stack(values) for name, values in found.items()}
 
 
-def test_sizes_are_as_promised():
-    card, (_, sam) = cards()["sam-toybox"], load_trained("sam-toybox")
-    assert card["parameters"] == sum(p.numel() for p in sam.parameters()) <= 8_000_000
+@pytest.fixture(scope="module")
+def tracked():
+    """J&F of each frame after the first (clips, 7), which frames are hidden or after that, and masks, for some arms."""
+    _, sam2 = load_trained("sam2-toybox")
+    some = films(sam2, 40, first=FIRST_CLIP)
+    prompt = first_prompts(some.target[:, 0])["mask"]
+    masks = {arm: follow(sam2, some, prompt, **ARMS[arm])[0] for arm in ("7_pointers", "1_alone", "0_alone")}
+    return some, {arm: j_and_f(found, some.target) for arm, found in masks.items()}
+
+
+@pytest.mark.parametrize("name", sorted(QUOTED))
+def test_sizes_are_as_promised(name):
+    card = cards()[name]
+    assert card["parameters"] == sum(p.numel() for p in load_trained(name)[1].parameters()) <= 8_000_000
     assert card["minutes"] <= 120
 
 
-def test_the_card_reaches_what_was_asked():
-    metrics = cards()["sam-toybox"]["metrics"]
-    assert metrics["iou_best_of_3"]["value"] >= 0.85 and metrics["iou_picked"]["value"] >= 0.78
+def test_the_cards_reach_what_was_asked():
+    sam, sam2 = (cards()[name]["metrics"] for name in ("sam-toybox", "sam2-toybox"))
+    assert sam["iou_best_of_3"]["value"] >= 0.85 and sam["iou_picked"]["value"] >= 0.78
+    assert sam2["j_and_f"]["value"] >= 0.75
 
 
 def test_one_click_finds_whole_toys(scores):
@@ -67,8 +83,19 @@ def test_most_toys_are_found_without_a_click():
     assert sum(recalls) / len(recalls) > 0.7 and sum(precisions) / len(precisions) > 0.7
 
 
-def test_the_readme_quotes_the_card():
-    metrics, readme = cards()["sam-toybox"]["metrics"], (Path(__file__).parents[2] / "README.md").read_text()
-    for name in QUOTED:
-        low, high = metrics[name]["ci95"]
-        assert f"{metrics[name]['value']:.3f} [{low:.3f}, {high:.3f}]" in " ".join(readme.split())
+def test_memories_follow_a_toy_behind_a_board_and_past_its_twin(tracked):
+    some, scores = tracked
+    assert bootstrap_interval(scores["7_pointers"][:, 1:].mean(1))[0] > 0.7
+    after = {arm: over_frames(values, some.after()) for arm, values in scores.items()}
+    assert bootstrap_interval(after["7_pointers"] - after["1_alone"])[0] > 0
+    everywhere = {arm: values[:, 1:].mean(1) for arm, values in scores.items()}
+    assert bootstrap_interval(everywhere["1_alone"] - everywhere["0_alone"])[0] > 0
+    assert bootstrap_interval(everywhere["7_pointers"] - everywhere["0_alone"])[0] > 0.1
+
+
+@pytest.mark.parametrize("name", sorted(QUOTED))
+def test_the_readme_quotes_the_card(name):
+    metrics, readme = cards()[name]["metrics"], (Path(__file__).parents[2] / "README.md").read_text()
+    for quoted in QUOTED[name]:
+        low, high = metrics[quoted]["ci95"]
+        assert f"{metrics[quoted]['value']:.3f} [{low:.3f}, {high:.3f}]" in " ".join(readme.split())
