@@ -25,6 +25,7 @@ EVALUATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "sam2-toybox": evaluate_sam2,
     "sam-toybox": evaluate_sam,
     "transformer-toybox": evaluate_views,
+    "views-large": evaluate_views,
     "views-toybox": evaluate_views,
     "vit-toybox": evaluate_vit,
     "zero123-toybox": evaluate_views,

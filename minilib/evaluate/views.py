@@ -1,16 +1,22 @@
 """Does the model see the sides that nobody photographed, and does it help to photograph more?"""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minilib.evaluate.common import metric, say
+from minilib.attention.vit import ViT
+from minilib.evaluate.common import metric, say, stacked
+from minilib.evaluate.likeness import feature_distance, sharpness, shown, ssim
 from minilib.metrics import psnr
-from minilib.recipes.toy_views import ToySets, ToyViewsRecipe, views64
+from minilib.recipes.toy_views import ToyViewsRecipe
+from minilib.recipes.vit_toybox import ViTToybox
+from minilib.segmentation.metrics import mask_iou
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views
+from minilib.weights import load_trained
 
 COUNTS = (1, 2, 3, 5)
 """Numbers of input views."""
@@ -21,14 +27,36 @@ VIEWS = 12
 SAMPLES = 8
 
 
-def held_out(num_toys: int, first: int = 0, *, split: str = "test") -> Views:
-    """Toys from `VIEWS` random cameras each, of a split that training has not seen."""
-    toys = ToySets(views64(split, num_toys=num_toys, views_per_toy=VIEWS, first=first))
-    items = [toys[index] for index in range(num_toys)]
-    images, poses, lenses = (
-        torch.stack([item[name] for item in items]) for name in ("rgb", "camera_to_world", "intrinsics")
-    )
-    return Views(images, Camera(poses, lenses))
+@dataclass(frozen=True)
+class Toys:
+    """Held-out toys.
+
+    Attributes:
+        views: `VIEWS` of each; the first are inputs, the last is the target.
+        alpha: how much of the target's pixels the toy covers, in [0, 1].
+    """
+
+    views: Views
+    alpha: Float[Tensor, "b h w"]
+
+    @property
+    def truth(self) -> Float[Tensor, "b 3 h w"]:
+        """The target's picture."""
+        return self.views.images[:, -1]
+
+    @property
+    def target(self) -> Camera:
+        """The target's camera."""
+        return self.views.camera[:, -1]
+
+
+def held_out(recipe: ToyViewsRecipe, num_toys: int, first: int = 0, *, split: str = "test") -> Toys:
+    """Toys from `VIEWS` random cameras each, of a split that training has not seen; of a folder of objects as many as
+    there are, up to `num_toys`."""
+    toys = recipe.objects(split, num_toys, VIEWS, first)
+    rows = range(min(num_toys, len(toys)))
+    images, alpha, poses, lenses = stacked(toys, rows, "rgb", "alpha", "camera_to_world", "intrinsics")
+    return Toys(Views(images, Camera(poses, lenses)), alpha[:, -1])
 
 
 def copied(views: Views, target: Camera) -> Float[Tensor, "b 3 h w"]:
@@ -50,26 +78,42 @@ def drawn(
     return torch.cat(parts)
 
 
+def likeness(
+    vit: ViT, images: Float[Tensor, "b 3 h w"], truth: Float[Tensor, "b 3 h w"], alpha: Float[Tensor, "b h w"]
+) -> dict[str, Float[Tensor, " b"]]:
+    """PSNR in dB, SSIM, distance in a ViT's features, IoU of outlines, and sharpness in shares of the truth's."""
+    return {
+        "psnr": psnr(images, truth),
+        "ssim": ssim(images, truth),
+        "distance": feature_distance(vit, images, truth),
+        "mask_iou": mask_iou(shown(images), alpha > 0.5),
+        "sharpness": sharpness(images) / sharpness(truth),
+    }
+
+
 def evaluate_views(
     recipe: ToyViewsRecipe, model: nn.Module, *, num_toys: int = 100, samples: int = SAMPLES
 ) -> dict[str, Any]:
-    """PSNR of the target view in dB, mean over held-out toys; every interval is over toys.
+    """How near views come to the truth, mean over held-out toys; every interval is over toys.
 
-    For N input views, up to what the recipe trains with: `psnr_N` of one sample, `mean8_psnr_N` of the mean of eight,
-    `copy_psnr_N` of the nearest input view. `gain_N` is what the mean of eight has over copying, `gain_of_view_N` what
-    it gains from N views over the number before.
+    For N input views, up to what the recipe trains with: what `likeness` says of one sample (`psnr_N`, `ssim_N` …) and
+    of the nearest input view (`copy_psnr_N` …); the PSNR of the mean of eight samples (`mean8_psnr_N`) and of the best
+    of them (`best8_psnr_N`). `gain_N` is what the mean of eight has over copying, `gain_of_view_N` what it gains from N
+    views over the number before. `floor_mask_iou` is what the true picture's own outline reaches.
     """
-    toys = held_out(num_toys)
-    truth, target = toys.images[:, -1], toys.camera[:, -1]
-    metrics, before = {}, None
+    toys, vit = held_out(recipe, num_toys), load_trained(ViTToybox().name)[1]
+    metrics, before = {"floor_mask_iou": metric(mask_iou(shown(toys.truth), toys.alpha > 0.5))}, None
     for count in (count for count in COUNTS if count <= recipe.max_views):
-        views = toys[:, :count]
-        made = drawn(recipe, model, views, target, samples=samples)
-        copy, one, mean = (psnr(image, truth) for image in (copied(views, target), made[:, 0], made.mean(1)))
-        metrics[f"psnr_{count}"] = metric(one)
+        views = toys.views[:, :count]
+        made = drawn(recipe, model, views, toys.target, samples=samples)
+        ours = likeness(vit, made[:, 0], toys.truth, toys.alpha)
+        copy = likeness(vit, copied(views, toys.target), toys.truth, toys.alpha)
+        mean, each = psnr(made.mean(1), toys.truth), psnr(made, toys.truth[:, None].expand_as(made))
+        metrics |= {f"{name}_{count}": metric(values) for name, values in ours.items()}
+        metrics |= {f"copy_{name}_{count}": metric(values) for name, values in copy.items()}
         metrics[f"mean{samples}_psnr_{count}"] = metric(mean)
-        metrics[f"copy_psnr_{count}"] = metric(copy)
-        metrics[f"gain_{count}"] = metric(mean - copy)
+        metrics[f"best{samples}_psnr_{count}"] = metric(each.amax(1))
+        metrics[f"gain_{count}"] = metric(mean - copy["psnr"])
         if before is not None:
             metrics[f"gain_of_view_{count}"] = metric(mean - before)
         before = mean

@@ -7,7 +7,7 @@ from minilib.recipes.ddpm_toybox import DDPMToybox
 from minilib.recipes.sam2_toybox import Sam2Toybox
 from minilib.recipes.sam_toybox import SamToybox
 from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
-from minilib.recipes.views_toybox import ViewsToybox
+from minilib.recipes.views_toybox import ViewsLarge, ViewsToybox
 from minilib.recipes.vit_toybox import ViTToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
 from minilib.training import Recipe
@@ -20,6 +20,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "sam2-toybox": Sam2Toybox,
     "sam-toybox": SamToybox,
     "transformer-toybox": TransformerToybox,
+    "views-large": ViewsLarge,
     "views-toybox": ViewsToybox,
     "vit-toybox": ViTToybox,
     "zero123-toybox": Zero123Toybox,
@@ -47,6 +48,7 @@ __all__ = [
     "SamToybox",
     "TransformerToybox",
     "ViTToybox",
+    "ViewsLarge",
     "ViewsToybox",
     "Zero123Toybox",
     "make_recipe",

@@ -18,6 +18,7 @@ from minilib.diffusion.samplers import ddim, sampling_times
 from minilib.diffusion.schedules import make_betas
 from minilib.figures import image_grid
 from minilib.toybox.datasets import ToyViews
+from minilib.toybox.files import PosedImages
 from minilib.training import Recipe, TrainConfig
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views
@@ -25,15 +26,7 @@ from minilib.views.inputs import Views
 VIEWS_PER_TOY = 8
 
 
-def views64(split: str, *, num_toys: int, views_per_toy: int = VIEWS_PER_TOY, first: int = 0) -> ToyViews:
-    """Views of toys at 64 pixels from all around; arguments as `ToyViews`."""
-    return ToyViews(
-        split,
-        num_toys=num_toys,
-        views_per_toy=views_per_toy,
-        first=first,
-        fields=("rgb", "alpha", "camera_to_world", "intrinsics"),
-    )
+KEPT = ("rgb", "alpha", "camera_to_world", "intrinsics")
 
 
 class ToySets(Dataset):
@@ -51,7 +44,43 @@ class ToySets(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         toy = self.views.toy(index)
-        return {name: toy[name].float() for name in ("rgb", "alpha", "camera_to_world", "intrinsics")}
+        return {name: toy[name].float() for name in KEPT}
+
+
+class FolderSets(Dataset):
+    """Other people's objects: a folder for each, with a `transforms.json`. An item is some views of one of them.
+
+    Every object gives as many items as its views go into, so that each view is in one of them at most. The origin of a
+    file's world has to be the object's centre; `model.lifted.extent` says how large objects are.
+
+    Args:
+        folder: of one split, with a folder for each object.
+        image_size: pictures are resized to this width and height.
+        views: in an item.
+    Raises:
+        FileNotFoundError: no such folder, no object in it, or a picture is missing.
+        ValueError: an object with fewer views, or files that cannot be read (see `PosedImages`).
+    """
+
+    def __init__(self, folder: Path, *, image_size: int, views: int):
+        if not folder.is_dir():
+            raise FileNotFoundError(f"expected a folder of objects at {folder}; there is none")
+        self.views, self.items = views, []
+        for path in sorted(path.parent for path in folder.glob("*/transforms.json")):
+            images = PosedImages(path, image_size=image_size)
+            if len(images) < views:
+                raise ValueError(f"expected at least {views} views of each object, got {len(images)} in {path}")
+            count = len(images) // views
+            self.items += [(images, range(start, count * views, count)) for start in range(count)]
+        if not self.items:
+            raise FileNotFoundError(f"expected folders with a transforms.json in {folder}; there is none")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        images, rows = self.items[index]
+        return {name: value.float() for name, value in default_collate([images[row] for row in rows]).items()}
 
 
 class Task(NamedTuple):
@@ -99,7 +128,9 @@ class ToyViewsRecipe(Recipe):
     In each step all toys of the batch show the same number of input views and are asked for `num_targets` others.
 
     Args:
-        num_toys: of the training split, eight views each.
+        data: folder with the folders train, validation and test, in each of them a folder for each object, with a
+            `transforms.json`; empty for toys.
+        num_toys: of the training split, eight views each; of a folder, all objects are used.
         max_views: input views at most; how many there are is drawn for each step.
         num_targets: views of each toy that are learned from in a step.
         blind: share of toys whose input views are withheld, for classifier-free guidance.
@@ -109,6 +140,7 @@ class ToyViewsRecipe(Recipe):
         ValueError: a number out of range.
     """
 
+    data: str = ""
     num_toys: int = 6_000
     max_views: int = 5
     num_targets: int = 2
@@ -128,6 +160,11 @@ class ToyViewsRecipe(Recipe):
                 f" {self.time_shift} and {self.num_train_timesteps}"
             )
 
+    @property
+    @abstractmethod
+    def image_size(self) -> int:
+        """Of the views, in pixels."""
+
     @abstractmethod
     def denoiser_of(
         self, model: Any, views: Views, targets: Camera, *, samples: int = 1, guidance_scale: float = 1.0
@@ -139,13 +176,22 @@ class ToyViewsRecipe(Recipe):
         """The forward process."""
         return GaussianDiffusion(make_betas("cosine", self.num_train_timesteps))
 
-    def toy_sets(self) -> ToySets:
-        """The training toys with all their views."""
-        return ToySets(views64("train", num_toys=self.num_toys))
+    def objects(self, split: str, num_toys: int, views: int = VIEWS_PER_TOY, first: int = 0) -> ToySets | FolderSets:
+        """Objects of a split with all their views. Of a folder these are all; the numbers are for toys.
+
+        Raises:
+            FileNotFoundError, ValueError: see `FolderSets`.
+        """
+        if self.data:
+            return FolderSets(Path(self.data) / split, image_size=self.image_size, views=views)
+        toys = ToyViews(
+            split, num_toys=num_toys, views_per_toy=views, image_size=self.image_size, first=first, fields=KEPT
+        )
+        return ToySets(toys)
 
     def make_dataset(self) -> Dataset:
         """What a step draws its examples from."""
-        return self.toy_sets()
+        return self.objects("train", self.num_toys)
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Which views are seen and which are asked for, times, seeds of the noise, and who is blind."""
@@ -209,8 +255,8 @@ class ToyViewsRecipe(Recipe):
 
     def preview(self, model: nn.Module, path: Path) -> None:
         """New toys: an input view, the target, two samples from one view and, if there can be so many, from three."""
-        toys, device = ToySets(views64("validation", num_toys=8)), next(model.parameters()).device
-        batch = default_collate([toys[index] for index in range(8)])
+        toys, device = self.objects("validation", 8), next(model.parameters()).device
+        batch = default_collate([toys[index] for index in range(min(8, len(toys)))])
         camera = Camera(batch["camera_to_world"], batch["intrinsics"]).to(device)
         views = Views(batch["rgb"].to(device), camera)
         counts = [count for count in (1, 3) if count <= self.max_views]

@@ -34,6 +34,11 @@ class TransformerToybox(ToyViewsRecipe):
     train: TrainConfig = field(default_factory=lambda: view_training(learning_rate=6e-4))
     model: ViewTransformerConfig = field(default_factory=ViewTransformerConfig)
 
+    @property
+    def image_size(self) -> int:
+        """Of the views, in pixels."""
+        return self.model.image_size
+
     def make_model(self) -> ViewTransformer:
         """The untrained model."""
         return ViewTransformer(self.model, max_views=self.max_views)

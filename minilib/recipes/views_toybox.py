@@ -15,6 +15,7 @@ from minilib.training import TrainConfig
 from minilib.views.cameras import Camera
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views
+from minilib.views.lifted import LiftedConfig
 from minilib.views.volume import Rendering
 
 
@@ -34,6 +35,11 @@ class ViewsToybox(ToyViewsRecipe):
     train: TrainConfig = field(default_factory=lambda: view_training(steps=8_000))
     model: ViewDenoiserConfig = field(default_factory=ViewDenoiserConfig)
     rendering_weight: float = 0.5
+
+    @property
+    def image_size(self) -> int:
+        """Of the views, in pixels."""
+        return self.model.lifted.image_size
 
     def make_model(self) -> ViewDenoiser:
         """The untrained model."""
@@ -61,6 +67,35 @@ class ViewsToybox(ToyViewsRecipe):
             return loss + self.rendering_weight * (rendering_error(seen, task.x0, task.alpha).mean(1) + outline)
 
         return model(talk=talk)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewsLarge(ViewsToybox):
+    """The same for 128 pixels and a GPU of 24 GB, for folders of many objects: see `data`.
+
+    A hundred million weights. It was never trained for this course.
+    """
+
+    name: str = "views-large"
+    train: TrainConfig = field(
+        default_factory=lambda: view_training(
+            steps=200_000, batch_size=32, learning_rate=2e-4, ema_decay=0.9999, workers=8, warmup_steps=1000
+        )
+    )
+    model: ViewDenoiserConfig = field(
+        default_factory=lambda: ViewDenoiserConfig(
+            lifted=LiftedConfig(
+                image_size=128,
+                encoder=(64, 96, 128, 192),
+                channels=48,
+                volume_size=32,
+                render_size=32,
+                num_samples=40,
+            ),
+            widths=(128, 256, 384, 512),
+            layers_per_block=2,
+        )
+    )
 
 
 def outline_error(seen: Rendering, alpha: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n"]:

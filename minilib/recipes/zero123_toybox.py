@@ -12,7 +12,7 @@ from minilib.clip.model import CLIP
 from minilib.diffusion.guidance import Denoise
 from minilib.diffusion.losses import simple_loss
 from minilib.recipes.clip_toybox import CLIPToybox
-from minilib.recipes.toy_views import ToySets, ToyViewsRecipe, view_training
+from minilib.recipes.toy_views import FolderSets, ToySets, ToyViewsRecipe, view_training
 from minilib.training import TrainConfig
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views, check_views
@@ -38,14 +38,14 @@ def features_of(images: Float[Tensor, "b 3 h w"], *, patches: bool) -> Float[Ten
 
 
 class ToldSets(Dataset):
-    """Items of `ToySets` with the `features` of each view, in half precision.
+    """Items of a dataset of views with the `features` of each view, in half precision.
 
     Args:
         toys: of which toys; all are looked at now.
         patches: see `features_of`.
     """
 
-    def __init__(self, toys: ToySets, *, patches: bool):
+    def __init__(self, toys: ToySets | FolderSets, *, patches: bool):
         self.toys = toys
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         views = (toys[index]["rgb"].to(device) for index in range(len(toys)))
@@ -73,13 +73,18 @@ class Zero123Toybox(ToyViewsRecipe):
     patches: bool = False
     max_views: int = 1
 
+    @property
+    def image_size(self) -> int:
+        """Of the views, in pixels."""
+        return self.model.image_size
+
     def make_model(self) -> Zero123:
         """The untrained model."""
         return Zero123(self.model)
 
     def make_dataset(self) -> Dataset:
         """Toys with all their views, and what CLIP says of them."""
-        return ToldSets(self.toy_sets(), patches=self.patches)
+        return ToldSets(self.objects("train", self.num_toys), patches=self.patches)
 
     @torch.no_grad()
     def denoiser_of(

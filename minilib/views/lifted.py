@@ -134,6 +134,12 @@ class Lifted(nn.Module):
             extent=config.extent,
         )
 
+    def glimpse(self, volume: Volume, cameras: Camera) -> Rendering:
+        """What the volume itself looks like from cameras (b, m): colours, at `render_size`. A ray that is not stopped
+        adds nothing; on white, add 1 − opacity."""
+        colours = F.conv3d(volume.values, self.colour.weight[:, :, None, None, None])
+        return self._render(colours, volume.density, cameras)
+
     @property
     def map_channels(self) -> int:
         """How many channels `look` gives."""
@@ -174,7 +180,7 @@ class Lifted(nn.Module):
         alike = (to_view * to_target[:, None]).sum(-1)
         seen = inside * torch.exp(-self.sharpness[0] * behind)
         score = self.sharpness[1] * alike + 4 * seen
-        share, best = score.softmax(dim=1)[:, :, None], score.argmax(1, keepdim=True)
+        share, best = score.softmax(dim=1)[:, :, None], score.max(1, keepdim=True).indices
         picked = pixels.gather(1, best[:, :, None].expand(-1, -1, 3, -1))[:, 0]
         folded = [
             F.pixel_unshuffle(rearrange(some, "b c (m y x) -> (b m) c y x", m=m, y=size), 2).unflatten(0, (-1, m))

@@ -1,15 +1,18 @@
 """Bad input to the library of views, as users meet it: without shape checks."""
 
+import json
 import math
 
 import pytest
 import torch
+from PIL import Image
 
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.views.cameras import Camera, orbit, plucker_rays, project, random_orbit, ray_directions
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views, check_views
 from minilib.views.lifted import LiftedConfig
+from minilib.views.poses import Adaptation, PoseGrid, search_poses
 from minilib.views.relative import check_cameras
 from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
 
@@ -157,3 +160,54 @@ def test_a_model_of_views_is_not_called_without_a_question():
     for model in (ViewDenoiser(ViewDenoiserConfig()), ViewTransformer(ViewTransformerConfig(depth=1))):
         with pytest.raises(TypeError, match="expected talk="):
             model()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: PoseGrid(azimuths=0), "expected azimuths >= 1, elevations and a distance > 0, got 0"),
+        (lambda: PoseGrid(elevations=()), "elevations and a distance > 0, got 24, ()"),
+        (lambda: Adaptation(steps=0), "expected steps >= 1, learning_rate > 0 and no negative rate or weight, got"),
+        (lambda: Adaptation(pose_rate=-1.0), "no negative rate or weight, got"),
+    ],
+)
+def test_settings_of_a_search_and_a_fit(make, words):
+    with pytest.raises(ValueError) as caught:
+        make()
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 16, 16), (2, 3, 16, 8), (3, 16, 16)])
+def test_pictures_whose_cameras_are_looked_for(shape):
+    lifted = LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8)
+    model = ViewDenoiser(ViewDenoiserConfig(lifted=lifted, widths=(16, 32)))
+    with pytest.raises(ValueError) as caught:
+        search_poses(model, torch.zeros(shape), CAMERA.intrinsics)
+    assert f"expected at least one image, (n, 3, 16, 16), got {shape}" in str(caught.value)
+
+
+def test_folders_of_objects(tmp_path):
+    recipe = ViewsToybox(data=str(tmp_path))
+    with pytest.raises(FileNotFoundError) as caught:
+        recipe.make_dataset()
+    assert f"expected a folder of objects at {tmp_path / 'train'}; there is none" in str(caught.value)
+    (tmp_path / "train").mkdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        recipe.make_dataset()
+    assert "expected folders with a transforms.json in" in str(caught.value)
+    write_object(tmp_path / "train" / "chair", views=3)
+    with pytest.raises(ValueError) as caught:
+        recipe.make_dataset()
+    assert "expected at least 8 views of each object, got 3 in" in str(caught.value)
+
+
+def write_object(folder, views):
+    """An object's folder with a transforms.json."""
+    folder.mkdir(parents=True)
+    frames = []
+    for number in range(views):
+        camera = orbit(2 * math.pi * number / views, 0.3, 2.9)
+        pose = camera.camera_to_world @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+        Image.new("RGBA", (8, 8), (200, 30, 30, 255)).save(folder / f"{number}.png")
+        frames.append({"file_path": f"{number}.png", "transform_matrix": pose.tolist()})
+    (folder / "transforms.json").write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames}))

@@ -1,0 +1,212 @@
+"""Pictures whose cameras nobody wrote down: where did they stand?
+
+First a search: where would a camera have to stand, for the volume of the views that have a place already to look like
+the picture? Then, as SAP3D does it (Han et al. 2024), the poses are parameters, and are moved downhill on the loss of
+the view model itself while its attention is fitted to the object's own pictures.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from minilib.diffusion.unet_blocks import SpatialAttention
+from minilib.views.cameras import Camera, matrix_product, orbit
+from minilib.views.denoiser import ViewDenoiser
+from minilib.views.inputs import Views, turned_to
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseGrid:
+    """Where cameras are looked for: on a sphere about the object, upright, looking at its centre.
+
+    Args:
+        azimuths: how many, all around.
+        elevations: in radians above the horizon.
+        distance: from the centre, in world units.
+    Raises:
+        ValueError: nothing to look for, or a distance that is not positive.
+    """
+
+    azimuths: int = 24
+    elevations: tuple[float, ...] = tuple(math.radians(angle) for angle in (0, 17, 33, 50))
+    distance: float = 2.9
+
+    def __post_init__(self):
+        if self.azimuths < 1 or not self.elevations or self.distance <= 0:
+            raise ValueError(
+                f"expected azimuths >= 1, elevations and a distance > 0, got {self.azimuths}, {self.elevations} and"
+                f" {self.distance}"
+            )
+
+    def firsts(self) -> Camera:
+        """What the first view's camera may be: its azimuth is 0, for that is what azimuths are counted from."""
+        return orbit(0.0, torch.tensor(self.elevations), self.distance)
+
+    def others(self) -> Camera:
+        """What another view's camera may be."""
+        turns = torch.arange(self.azimuths) / self.azimuths * 2 * math.pi
+        azimuth, elevation = torch.cartesian_prod(turns, torch.tensor(self.elevations)).T
+        return orbit(azimuth, elevation, self.distance)
+
+
+class TurnedCameras(nn.Module):
+    """Cameras that can learn where they stand: each has a turn about the object's centre, an axis times an angle in
+    radians, which starts at 0. The first camera stays: the others are told in its frame.
+
+    Args:
+        camera: where they stand at first, (n,).
+    """
+
+    def __init__(self, camera: Camera):
+        super().__init__()
+        self.start = camera
+        self.turns = nn.Embedding(len(camera.camera_to_world), 3)
+        nn.init.zeros_(self.turns.weight)
+
+    def forward(self) -> Camera:
+        """Where they stand now."""
+        x, y, z = self.turns.weight.to(self.start.camera_to_world).unbind(-1)
+        zero = torch.zeros_like(x)
+        rows = [torch.stack(row, dim=-1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
+        turn = torch.linalg.matrix_exp(torch.stack(rows, dim=-2) * (torch.arange(len(x)) > 0).to(x)[:, None, None])
+        whole = F.pad(turn, (0, 1, 0, 1))
+        whole[:, 3, 3] = 1.0
+        return Camera(matrix_product(whole, self.start.camera_to_world), self.start.intrinsics)
+
+
+@torch.no_grad()
+def search_poses(
+    model: ViewDenoiser,
+    images: Float[Tensor, "n 3 h w"],
+    intrinsics: Float[Tensor, "3 3"],
+    grid: PoseGrid | None = None,
+) -> Camera:
+    """Cameras (n,) under which the volumes of a view model explain pictures best, in a world that is upright and has
+    the first camera at azimuth 0.
+
+    The volume of the first view is looked at from everywhere on the grid, under each assumption of how high the first
+    camera stood. The assumption that explains all others best is kept. Then the view that is explained best gets its
+    place and goes into the volume, and so on. What is compared is small and coarse: a start, not an answer.
+
+    Args:
+        model: whose volumes; what its denoiser draws is not used.
+        images: in [−1, 1], on white.
+        intrinsics: of all cameras.
+        grid: where to look.
+    Raises:
+        ValueError: no picture, or pictures of another size than the model's.
+    """
+    grid, size = grid or PoseGrid(), model.config.lifted.image_size
+    if images.ndim != 4 or not len(images) or images.shape[1:] != (3, size, size):
+        raise ValueError(f"expected at least one image, (n, 3, {size}, {size}), got {tuple(images.shape)}")
+    lens, device = intrinsics.to(torch.float32), images.device
+    firsts, others = (_with_lens(some, lens).to(device) for some in (grid.firsts(), grid.others()))
+    ways = turned_to(Camera(*(x.expand(len(firsts.camera_to_world), *x.shape) for x in _parts(others))), firsts)
+    own = turned_to(firsts[:, None], firsts)[0]  # the first camera in its own axes: the same in all worlds
+    errors = _errors(model, images[:1], own, images, ways)
+    height = int(errors[:, :, 1:].amin(1).sum(1).argmin())
+    places, errors = {0: own[0]}, errors[height]
+    while len(places) < len(images):
+        best = errors.amin(0)
+        best[list(places)] = math.inf
+        chosen = int(best.argmin())
+        places[chosen] = ways[height, int(errors[:, chosen].argmin())]
+        placed = Camera(*(torch.stack(some) for some in zip(*(_parts(one) for one in places.values()), strict=True)))
+        errors = _errors(model, images[list(places)], placed, images, ways[height : height + 1])[0]
+    return _upright([places[number] for number in range(len(images))], firsts[height])
+
+
+def _errors(
+    model: ViewDenoiser, known: Tensor, placed: Camera, images: Float[Tensor, "n 3 h w"], ways: Camera
+) -> Float[Tensor, "e c n"]:
+    """Squared error of each picture against the volume of known ones, seen from each of the cameras (e, c)."""
+    volume = model.lifted(Views(known[None], placed[None]))
+    seen = model.lifted.glimpse(volume, Camera(*(some.flatten(0, 1)[None] for some in _parts(ways))))
+    looks = (seen.values + (1 - seen.opacity)[:, :, None])[0].float()
+    small = F.adaptive_avg_pool2d(images, looks.shape[-1])
+    return torch.cdist(looks.flatten(1), small.flatten(1)).square().unflatten(0, ways.batch_shape)
+
+
+def _upright(places: Sequence[Camera], first: Camera) -> Camera:
+    """Cameras that are told in the first one's axes, in a world in which that one stands where it is said to."""
+    poses = torch.stack([place.camera_to_world for place in places])
+    turn = F.pad(first.camera_to_world[:3, :3], (0, 1, 0, 1))
+    turn[3, 3] = 1.0
+    return Camera(matrix_product(turn[None], poses), torch.stack([place.intrinsics for place in places]))
+
+
+def _with_lens(camera: Camera, intrinsics: Float[Tensor, "3 3"]) -> Camera:
+    camera = camera.to(torch.float32)
+    return Camera(camera.camera_to_world, intrinsics.cpu().expand(*camera.batch_shape, 3, 3))
+
+
+def _parts(camera: Camera) -> tuple[Tensor, Tensor]:
+    return camera.camera_to_world, camera.intrinsics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptation:
+    """How a view model is fitted to one object.
+
+    Args:
+        steps: updates.
+        learning_rate: of the attention's weights.
+        pose_rate: of the cameras' turns, in radians; 0 leaves the cameras where they are.
+        own_weight, prior_weight: of the loss on the object's own pictures, and on others, which keeps the model from
+            forgetting (Han et al. 2024: 1.5 and 1).
+    Raises:
+        ValueError: a number out of range.
+    """
+
+    steps: int = 100
+    learning_rate: float = 2e-4
+    pose_rate: float = 5e-3
+    own_weight: float = 1.5
+    prior_weight: float = 1.0
+
+    def __post_init__(self):
+        if self.steps < 1 or self.learning_rate <= 0 or min(self.pose_rate, self.own_weight, self.prior_weight) < 0:
+            raise ValueError(f"expected steps >= 1, learning_rate > 0 and no negative rate or weight, got {self}")
+
+
+def adapt(
+    model: ViewDenoiser,
+    cameras: TurnedCameras,
+    own: Callable[[ViewDenoiser, Camera], Tensor],
+    prior: Callable[[ViewDenoiser], Tensor],
+    config: Adaptation,
+) -> ViewDenoiser:
+    """Fits the attention of a copy of a view model to one object, and moves `cameras`, whose pictures they are, to
+    where they fit best (Han et al. 2024, section 3.3).
+
+    Args:
+        model: stays as it is.
+        cameras: move, if there is a `pose_rate`.
+        own: loss of a model on pairs of the object's pictures with given cameras; draws them anew at each call.
+        prior: loss of a model on other objects; not called if it has no weight.
+        config: how.
+    """
+    adapted = deepcopy(model).requires_grad_(False).train()
+    layers = [module for module in adapted.modules() if isinstance(module, SpatialAttention)]
+    weights = [weight.requires_grad_() for layer in layers for weight in layer.parameters()]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": weights, "lr": config.learning_rate},
+            {"params": list(cameras.parameters()), "lr": config.pose_rate},
+        ],
+        weight_decay=0.0,
+    )
+    for _ in range(config.steps):
+        loss = config.own_weight * own(adapted, cameras())
+        if config.prior_weight:
+            loss = loss + config.prior_weight * prior(adapted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return adapted.requires_grad_(False).eval()

@@ -1,0 +1,119 @@
+"""Where pictures were taken from: the search, and the fit of a model and its cameras to one object."""
+
+import math
+
+import pytest
+import torch
+
+from minilib.views.cameras import Camera, orbit
+from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
+from minilib.views.inputs import Views
+from minilib.views.lifted import LiftedConfig
+from minilib.views.poses import Adaptation, PoseGrid, TurnedCameras, adapt, search_poses
+from minilib.views.relative import relative_to, rotation_error
+from minilib.views.volume import Rendering, render, voxel_centers
+
+SMALL = ViewDenoiserConfig(
+    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
+    widths=(16, 32),
+)
+
+
+def painted_ball(camera):
+    """Views (m, 3, 16, 16) of a ball whose colours tell its sides apart, from cameras (1, m)."""
+    places = voxel_centers(24, 1.05)
+    density = 40.0 * (places.norm(dim=-1) < 0.7).float()[None, None]
+    seen: Rendering = render(
+        places.movedim(-1, 0)[None].float(), density.float(), camera, image_size=16, num_samples=48, extent=1.05
+    )
+    return (seen.values + (1 - seen.opacity)[:, :, None])[0].clamp(-1, 1)
+
+
+class KnowsTheBall(torch.nn.Module):
+    """In place of `Lifted`: whatever it is shown, it remembers the painted ball, as the first view sees it."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.config, self.first = SMALL.lifted, first
+
+    def forward(self, views):
+        return None
+
+    def glimpse(self, volume, cameras):
+        turn = torch.eye(4)
+        turn[:3, :3] = self.first.camera_to_world[:3, :3]
+        looks = painted_ball(Camera(turn @ cameras.camera_to_world, cameras.intrinsics))
+        looks = torch.nn.functional.adaptive_avg_pool2d(looks, 8)[None]
+        return Rendering(looks, torch.ones(looks.shape[0], looks.shape[1], 8, 8), looks[:, :, 0])
+
+
+def test_cameras_are_found_where_a_volume_looks_like_the_pictures():
+    heights = [math.radians(angle) for angle in (33, 0, 17, 50)]
+    truth = orbit(torch.tensor([0.0, 1.0, 2.6, -1.3]), torch.tensor(heights), 2.9).to(torch.float32)
+    model = ViewDenoiser(SMALL)
+    model.lifted = KnowsTheBall(truth[0])
+    found = search_poses(model, painted_ball(truth[None]), truth.intrinsics[0], PoseGrid(azimuths=36))
+    assert torch.allclose(found.camera_to_world[0], truth.camera_to_world[0], atol=1e-5)
+    assert torch.rad2deg(rotation_error(found, truth)).max() < 6  # the grid's steps are 10 degrees
+    assert torch.allclose(found.position.norm(dim=-1), torch.tensor(2.9))
+
+
+def test_one_view_is_where_views_are_counted_from():
+    camera = search_poses(ViewDenoiser(SMALL), torch.zeros(1, 3, 16, 16), orbit(0.0, 0.0, 2.9).intrinsics)
+    assert camera.batch_shape == (1,) and float(camera.position[0, 1].abs()) < 1e-6
+
+
+def test_turned_cameras_stay_on_their_spheres_and_can_go_anywhere():
+    start = orbit(torch.tensor([0.0, 1.0]), 0.3, 2.9).to(torch.float32)
+    cameras = TurnedCameras(start)
+    assert torch.allclose(cameras().camera_to_world, start.camera_to_world, atol=1e-6)
+    with torch.no_grad():
+        cameras.turns.weight += torch.tensor([0.0, 0.0, 0.4])
+    moved, wanted = cameras(), orbit(torch.tensor([0.0, 1.4]), 0.3, 2.9).to(torch.float32)
+    assert torch.allclose(moved.camera_to_world, wanted.camera_to_world, atol=1e-5)
+    assert float(rotation_error(moved, start)[1].detach()) == pytest.approx(0.4, abs=1e-3)
+
+
+def test_a_wrong_camera_moves_to_where_it_fits():
+    """The loss is how far the camera is from where it should be: all that is tested is that its gradient arrives."""
+    truth = orbit(torch.tensor([0.0, 1.0, 2.0]), 0.3, 2.9).to(torch.float32)
+    off = torch.tensor([0.0, 0.15, -0.2])
+    cameras = TurnedCameras(orbit(torch.tensor([0.0, 1.0, 2.0]) + off, 0.3, 2.9).to(torch.float32))
+
+    def own(model, camera):
+        relative, wanted = relative_to(camera, camera[:1]), relative_to(truth, truth[:1])
+        return (relative.camera_to_world - wanted.camera_to_world).square().sum()
+
+    model = ViewDenoiser(SMALL)
+    adapt(model, cameras, own, lambda model: torch.zeros(()), Adaptation(steps=100, pose_rate=0.02))
+    assert rotation_error(cameras(), truth).max() < 0.01
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01])
+def test_attention_learns_and_nothing_else_and_the_model_itself_stays(rate):
+    torch.manual_seed(0)
+    model = ViewDenoiser(SMALL).eval().requires_grad_(False)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    camera = orbit(torch.tensor([0.0, 1.0]), 0.3, 2.9).to(torch.float32)
+    cameras, calls = TurnedCameras(camera), []
+
+    def own(model, camera):
+        views = Views(torch.linspace(-1, 1, 768).reshape(1, 1, 3, 16, 16), camera[None, :1])
+        volume, turned = model.observe(views, camera[None, 1:])
+        maps, _ = model.maps(volume, turned)
+        return model.predict(torch.zeros(1, 3, 16, 16), torch.tensor([500]), maps[0]).square().mean()
+
+    def prior(model):
+        calls.append(1)
+        return torch.zeros(())
+
+    adapted = adapt(model, cameras, own, prior, Adaptation(steps=2, pose_rate=rate))
+    changed = {name for name, value in adapted.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed and all("attentions" in name for name in changed)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert (cameras.turns.weight[1].abs().max() > 0) == (rate > 0) and cameras.turns.weight[0].abs().max() == 0
+    assert len(calls) == 2
+    adapt(model, cameras, own, prior, Adaptation(steps=1, prior_weight=0.0))
+    assert len(calls) == 2
