@@ -1,8 +1,17 @@
 """Images: float tensors in [-1, 1], channels first, inside the library; bytes only at its edges."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
+
+INK = 0.12
+"""How far from white, in the range [−1, 1], the darkest channel of a pixel is that shows something."""
+
+
+def shown(images: Float[Tensor, "*b 3 h w"]) -> Bool[Tensor, "*b h w"]:
+    """Which pixels of pictures on white show something: those that are not white, but for `INK`. White parts of what is
+    shown are missing in it."""
+    return images.amin(-3) < 1 - INK
 
 
 def from_uint8(image: UInt8[Tensor, "*b h w c"]) -> Float[Tensor, "*b c h w"]:

@@ -166,7 +166,7 @@ def test_four_cameras(four_numbers):
                 [1.47305, -0.98058, 0.19612, 2.56174],
                 [0.84107, -0.44721, -0.89443, 3.0],
             ],
-            "The azimuth turns the wrong way: torch.atan2 takes y first.": [
+            "The azimuth turns the wrong way: it is φ − φ₀, and torch.atan2 takes y first.": [
                 [0.1538, -0.26312, 0.96476, -0.44732],
                 [-0.21708, -0.96476, -0.26312, -0.04603052],
                 [0.27605, 1.0, -4e-08, -0.17688],
@@ -351,7 +351,7 @@ points: 2
 """  # END TEST CONFIG
 
 
-def test_eight_points(lifted):
+def test_nine_points(lifted):
     import torch
 
     from minilib.grading.feedback import compare, run
@@ -369,15 +369,26 @@ def test_eight_points(lifted):
             [-0.28, 0.96, -0.88],
             [1.24, -0.347, 0.48],
             [-0.28, 0.127, -0.55],
+            [-0.01, -0.97, 2.0],
         ]
     )
-    right = [[1.0, 7.0], [5.0, 11.0], [3.0, 9.0], [0.0, 0.0], [0.0, 0.0], [5.0, 11.0], [2.0, 8.0], [4.0, 10.0]]
+    right = [
+        [1.0, 7.0],
+        [5.0, 11.0],
+        [3.0, 9.0],
+        [0.0, 0.0],
+        [0.0, 0.0],
+        [5.0, 11.0],
+        [2.0, 8.0],
+        [4.0, 10.0],
+        [0.0, 0.0],
+    ]
     compare(
         run(lifted, features, points, pose, lens),
         right,
         what="lifted(features, points, camera_to_world, intrinsics)",
         dtype=torch.float32,
-        shapes={(2, 8): "One row for each point: features[:, rows, columns] has to be turned."},
+        shapes={(2, 9): "One row for each point: features[:, rows, columns] has to be turned."},
         slips={
             "Points of the world went through camera_to_world; that is the way back.": [
                 [0.0, 0.0],
@@ -388,6 +399,7 @@ def test_eight_points(lifted):
                 [0.0, 0.0],
                 [0.0, 0.0],
                 [0.0, 0.0],
+                [6.0, 12.0],
             ],
             "v grows upwards here; in OpenCV's axes y points down.": [
                 [4.0, 10.0],
@@ -397,6 +409,7 @@ def test_eight_points(lifted):
                 [0.0, 0.0],
                 [0.0, 0.0],
                 [2.0, 8.0],
+                [0.0, 0.0],
                 [0.0, 0.0],
             ],
             "Rounding goes to the nearest edge of a pixel; a pixel reaches from j/w to (j + 1)/w.": [
@@ -408,6 +421,7 @@ def test_eight_points(lifted):
                 [6.0, 12.0],
                 [6.0, 12.0],
                 [5.0, 11.0],
+                [0.0, 0.0],
             ],
             "u counts columns and v counts rows: the map is asked as [:, row, column].": [
                 [1.0, 7.0],
@@ -418,6 +432,7 @@ def test_eight_points(lifted):
                 [6.0, 12.0],
                 [5.0, 11.0],
                 [3.0, 9.0],
+                [0.0, 0.0],
             ],
             "A point behind the camera is not seen, though its division lands in the picture.": [
                 [1.0, 7.0],
@@ -428,6 +443,7 @@ def test_eight_points(lifted):
                 [5.0, 11.0],
                 [2.0, 8.0],
                 [4.0, 10.0],
+                [0.0, 0.0],
             ],
             "A point beside the picture gets zeros, not what the pixel at the edge shows.": [
                 [1.0, 7.0],
@@ -438,6 +454,7 @@ def test_eight_points(lifted):
                 [5.0, 11.0],
                 [2.0, 8.0],
                 [4.0, 10.0],
+                [1.0, 7.0],
             ],
             "Pixels are counted up to w − 1 here: u = 1 is the outer edge of the last pixel, not its middle.": [
                 [1.0, 7.0],
@@ -448,6 +465,7 @@ def test_eight_points(lifted):
                 [2.0, 8.0],
                 [2.0, 8.0],
                 [1.0, 7.0],
+                [0.0, 0.0],
             ],
         },
     )

@@ -1,16 +1,13 @@
-"""How alike pictures of toys on white are: to a window, to a network, in their outlines, and in how sharp they are."""
+"""How alike pictures are: to a window, to a network, and in how sharp they are."""
 
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from minilib.attention.vit import ViT
 from minilib.errors import require
-
-INK = 0.12
-"""How far from white, in the range [−1, 1], the darkest channel of a pixel is that shows something."""
 
 
 def ssim(images: Float[Tensor, "b 3 h w"], truth: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
@@ -32,7 +29,8 @@ def feature_distance(
     """How differently a ViT sees pictures in [−1, 1]: the squared distance of its patches' tokens, each scaled to
     length 1, mean over places and blocks, 0..4.
 
-    This is LPIPS (Zhang et al. 2018, eq. 1) without its weights for channels, with all of them 1, in another network.
+    In the manner of LPIPS (Zhang et al. 2018, eq. 1), in another network, with all channels weighted alike. Positions
+    are in the tokens, so even unlike pictures are far below 4: compare such numbers only with each other.
     """
     pairs = zip(_tokens_of_blocks(vit, images), _tokens_of_blocks(vit, truth), strict=True)
     return torch.stack([(ours - theirs).square().sum(-1).mean(1) for ours, theirs in pairs]).mean(0)
@@ -49,13 +47,8 @@ def _tokens_of_blocks(vit: ViT, images: Float[Tensor, "b 3 h w"]) -> list[Tensor
     return [nn.functional.normalize(tokens[:, vit.num_prefix :], dim=-1) for tokens in found]
 
 
-def shown(images: Float[Tensor, "*b 3 h w"]) -> Bool[Tensor, "*b h w"]:
-    """Which pixels of pictures in [−1, 1] are not white, but for `INK`: the outline of a toy of which only a picture
-    is there. White parts of a toy are missing in it."""
-    return images.amin(-3) < 1 - INK
-
-
 def sharpness(images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b"]:
-    """Mean length of the steps from pixel to pixel, to the right and down; a blur has shorter ones."""
+    """Root of the mean square of the steps from pixel to pixel, to the right and down. A blur goes by smaller steps:
+    their sum may be the same, their squares are less."""
     right, down = images.diff(dim=-1)[..., :-1, :], images.diff(dim=-2)[..., :-1]
-    return (right.square() + down.square()).sum(-3).sqrt().mean((-2, -1))
+    return (right.square() + down.square()).sum(-3).mean((-2, -1)).sqrt()

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from minilib.attention.vit import ViT
 from minilib.evaluate.common import metric, say, stacked
-from minilib.evaluate.likeness import feature_distance, sharpness, shown, ssim
+from minilib.evaluate.likeness import feature_distance, sharpness, ssim
+from minilib.images import shown
 from minilib.metrics import psnr
 from minilib.recipes.toy_views import ToyViewsRecipe
 from minilib.recipes.vit_toybox import ViTToybox
@@ -29,15 +30,13 @@ SAMPLES = 8
 
 @dataclass(frozen=True)
 class Toys:
-    """Held-out toys.
+    """Held-out toys, or other objects.
 
     Attributes:
         views: `VIEWS` of each; the first are inputs, the last is the target.
-        alpha: how much of the target's pixels the toy covers, in [0, 1].
     """
 
     views: Views
-    alpha: Float[Tensor, "b h w"]
 
     @property
     def truth(self) -> Float[Tensor, "b 3 h w"]:
@@ -51,12 +50,19 @@ class Toys:
 
 
 def held_out(recipe: ToyViewsRecipe, num_toys: int, first: int = 0, *, split: str = "test") -> Toys:
-    """Toys from `VIEWS` random cameras each, of a split that training has not seen; of a folder of objects as many as
-    there are, up to `num_toys`."""
-    toys = recipe.objects(split, num_toys, VIEWS, first)
-    rows = range(min(num_toys, len(toys)))
-    images, alpha, poses, lenses = stacked(toys, rows, "rgb", "alpha", "camera_to_world", "intrinsics")
-    return Toys(Views(images, Camera(poses, lenses)), alpha[:, -1])
+    """Toys from `VIEWS` random cameras each, of a split that training has not seen; of a folder of objects, as many of
+    them as there are, up to `num_toys`.
+
+    Raises:
+        ValueError: a folder with fewer than two objects in the split.
+    """
+    toys = recipe.objects(split, num_toys, VIEWS, first, once=True)
+    start = first if recipe.data else 0
+    rows = range(start, min(start + num_toys, len(toys)))
+    if len(rows) < 2:
+        raise ValueError(f"expected at least two objects to measure, got {len(rows)} in {recipe.data}/{split}")
+    images, poses, lenses = stacked(toys, rows, "rgb", "camera_to_world", "intrinsics")
+    return Toys(Views(images, Camera(poses, lenses)))
 
 
 def copied(views: Views, target: Camera) -> Float[Tensor, "b 3 h w"]:
@@ -79,14 +85,15 @@ def drawn(
 
 
 def likeness(
-    vit: ViT, images: Float[Tensor, "b 3 h w"], truth: Float[Tensor, "b 3 h w"], alpha: Float[Tensor, "b h w"]
+    vit: ViT, images: Float[Tensor, "b 3 h w"], truth: Float[Tensor, "b 3 h w"]
 ) -> dict[str, Float[Tensor, " b"]]:
-    """PSNR in dB, SSIM, distance in a ViT's features, IoU of outlines, and sharpness in shares of the truth's."""
+    """PSNR in dB, SSIM, distance in a ViT's features, IoU of what is not white, and sharpness in shares of the truth's.
+    The truth itself has infinity, 1, 0, 1 and 1."""
     return {
         "psnr": psnr(images, truth),
         "ssim": ssim(images, truth),
         "distance": feature_distance(vit, images, truth),
-        "mask_iou": mask_iou(shown(images), alpha > 0.5),
+        "mask_iou": mask_iou(shown(images), shown(truth)),
         "sharpness": sharpness(images) / sharpness(truth),
     }
 
@@ -99,15 +106,15 @@ def evaluate_views(
     For N input views, up to what the recipe trains with: what `likeness` says of one sample (`psnr_N`, `ssim_N` …) and
     of the nearest input view (`copy_psnr_N` …); the PSNR of the mean of eight samples (`mean8_psnr_N`) and of the best
     of them (`best8_psnr_N`). `gain_N` is what the mean of eight has over copying, `gain_of_view_N` what it gains from N
-    views over the number before. `floor_mask_iou` is what the true picture's own outline reaches.
+    views over the number before.
     """
     toys, vit = held_out(recipe, num_toys), load_trained(ViTToybox().name)[1]
-    metrics, before = {"floor_mask_iou": metric(mask_iou(shown(toys.truth), toys.alpha > 0.5))}, None
+    metrics, before = {}, None
     for count in (count for count in COUNTS if count <= recipe.max_views):
         views = toys.views[:, :count]
         made = drawn(recipe, model, views, toys.target, samples=samples)
-        ours = likeness(vit, made[:, 0], toys.truth, toys.alpha)
-        copy = likeness(vit, copied(views, toys.target), toys.truth, toys.alpha)
+        ours = likeness(vit, made[:, 0], toys.truth)
+        copy = likeness(vit, copied(views, toys.target), toys.truth)
         mean, each = psnr(made.mean(1), toys.truth), psnr(made, toys.truth[:, None].expand_as(made))
         metrics |= {f"{name}_{count}": metric(values) for name, values in ours.items()}
         metrics |= {f"copy_{name}_{count}": metric(values) for name, values in copy.items()}

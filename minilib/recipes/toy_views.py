@@ -17,11 +17,11 @@ from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.samplers import ddim, sampling_times
 from minilib.diffusion.schedules import make_betas
 from minilib.figures import image_grid
+from minilib.recipes.object_folders import FolderSets
 from minilib.toybox.datasets import ToyViews
-from minilib.toybox.files import PosedImages
 from minilib.training import Recipe, TrainConfig
 from minilib.views.cameras import Camera
-from minilib.views.inputs import Views
+from minilib.views.inputs import EXTENT, Views
 
 VIEWS_PER_TOY = 8
 
@@ -45,42 +45,6 @@ class ToySets(Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         toy = self.views.toy(index)
         return {name: toy[name].float() for name in KEPT}
-
-
-class FolderSets(Dataset):
-    """Other people's objects: a folder for each, with a `transforms.json`. An item is some views of one of them.
-
-    Every object gives as many items as its views go into, so that each view is in one of them at most. The origin of a
-    file's world has to be the object's centre; `model.lifted.extent` says how large objects are.
-
-    Args:
-        folder: of one split, with a folder for each object.
-        image_size: pictures are resized to this width and height.
-        views: in an item.
-    Raises:
-        FileNotFoundError: no such folder, no object in it, or a picture is missing.
-        ValueError: an object with fewer views, or files that cannot be read (see `PosedImages`).
-    """
-
-    def __init__(self, folder: Path, *, image_size: int, views: int):
-        if not folder.is_dir():
-            raise FileNotFoundError(f"expected a folder of objects at {folder}; there is none")
-        self.views, self.items = views, []
-        for path in sorted(path.parent for path in folder.glob("*/transforms.json")):
-            images = PosedImages(path, image_size=image_size)
-            if len(images) < views:
-                raise ValueError(f"expected at least {views} views of each object, got {len(images)} in {path}")
-            count = len(images) // views
-            self.items += [(images, range(start, count * views, count)) for start in range(count)]
-        if not self.items:
-            raise FileNotFoundError(f"expected folders with a transforms.json in {folder}; there is none")
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        images, rows = self.items[index]
-        return {name: value.float() for name, value in default_collate([images[row] for row in rows]).items()}
 
 
 class Task(NamedTuple):
@@ -117,6 +81,7 @@ def view_training(**changes: Any) -> TrainConfig:
         "weight_decay": 0.01,
         "ema_decay": 0.998,
         "mixed_precision": "bf16",
+        "sample_every": 2_000,
     }
     return TrainConfig(**(plain | changes))
 
@@ -176,22 +141,41 @@ class ToyViewsRecipe(Recipe):
         """The forward process."""
         return GaussianDiffusion(make_betas("cosine", self.num_train_timesteps))
 
-    def objects(self, split: str, num_toys: int, views: int = VIEWS_PER_TOY, first: int = 0) -> ToySets | FolderSets:
-        """Objects of a split with all their views. Of a folder these are all; the numbers are for toys.
+    @property
+    def extent(self) -> float:
+        """How far objects reach from the origin along an axis, in world units."""
+        return EXTENT
 
+    def objects(
+        self, split: str, num_toys: int, views: int = VIEWS_PER_TOY, first: int = 0, *, once: bool = False
+    ) -> ToySets | FolderSets:
+        """Objects of a split, each with so many views in an item.
+
+        Args:
+            split: "train", "validation" or "test".
+            num_toys, first: which toys; of a folder, all objects are there.
+            views: in an item.
+            once: whether a folder's object is in one item only, however many views it has; toys are.
         Raises:
             FileNotFoundError, ValueError: see `FolderSets`.
         """
         if self.data:
-            return FolderSets(Path(self.data) / split, image_size=self.image_size, views=views)
+            folder = Path(self.data) / split
+            return FolderSets(folder, image_size=self.image_size, views=views, extent=self.extent, once=once)
         toys = ToyViews(
             split, num_toys=num_toys, views_per_toy=views, image_size=self.image_size, first=first, fields=KEPT
         )
         return ToySets(toys)
 
+    def training_objects(self) -> ToySets | FolderSets:
+        """What is learned from. Of a folder, the split that previews need is looked at now, too, not hours later."""
+        if self.data:
+            self.objects("validation", 0)
+        return self.objects("train", self.num_toys)
+
     def make_dataset(self) -> Dataset:
         """What a step draws its examples from."""
-        return self.objects("train", self.num_toys)
+        return self.training_objects()
 
     def draw(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Which views are seen and which are asked for, times, seeds of the noise, and who is blind."""
@@ -255,7 +239,7 @@ class ToyViewsRecipe(Recipe):
 
     def preview(self, model: nn.Module, path: Path) -> None:
         """New toys: an input view, the target, two samples from one view and, if there can be so many, from three."""
-        toys, device = self.objects("validation", 8), next(model.parameters()).device
+        toys, device = self.objects("validation", 8, once=True), next(model.parameters()).device
         batch = default_collate([toys[index] for index in range(min(8, len(toys)))])
         camera = Camera(batch["camera_to_world"], batch["intrinsics"]).to(device)
         views = Views(batch["rgb"].to(device), camera)

@@ -41,6 +41,11 @@ class ViewsToybox(ToyViewsRecipe):
         """Of the views, in pixels."""
         return self.model.lifted.image_size
 
+    @property
+    def extent(self) -> float:
+        """How far objects reach from the origin along an axis, in world units."""
+        return self.model.lifted.extent
+
     def make_model(self) -> ViewDenoiser:
         """The untrained model."""
         return ViewDenoiser(self.model, max_views=self.max_views)

@@ -12,7 +12,8 @@ from minilib.clip.model import CLIP
 from minilib.diffusion.guidance import Denoise
 from minilib.diffusion.losses import simple_loss
 from minilib.recipes.clip_toybox import CLIPToybox
-from minilib.recipes.toy_views import FolderSets, ToySets, ToyViewsRecipe, view_training
+from minilib.recipes.object_folders import FolderSets
+from minilib.recipes.toy_views import ToySets, ToyViewsRecipe, view_training
 from minilib.training import TrainConfig
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views, check_views
@@ -84,7 +85,7 @@ class Zero123Toybox(ToyViewsRecipe):
 
     def make_dataset(self) -> Dataset:
         """Toys with all their views, and what CLIP says of them."""
-        return ToldSets(self.objects("train", self.num_toys), patches=self.patches)
+        return ToldSets(self.training_objects(), patches=self.patches)
 
     @torch.no_grad()
     def denoiser_of(

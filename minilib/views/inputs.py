@@ -106,19 +106,28 @@ def check_views(
     for name, camera in (("input", views.camera), ("target", targets)):
         if camera is not None:
             check_cameras(camera)
-            _check_sight(name, camera, extent)
+            check_sight(camera, extent, name=f"{name} ")
     if images.shape[1] > trained:
         warnings.warn(f"{images.shape[1]} input views: this model was trained with {trained} at most", stacklevel=3)
 
 
-def _check_sight(name: str, camera: Camera, extent: float) -> None:
+def check_sight(camera: Camera, extent: float, *, name: str = "") -> None:
+    """Refuses cameras from which the object at the origin cannot be seen. Values are looked at on CPUs only.
+
+    Args:
+        camera: many or one.
+        extent: half the side of the box around the origin in which the object is, in world units.
+        name: what to call the cameras in a message, with a space behind it, such as "input ".
+    Raises:
+        ValueError: a camera inside the box's inscribed sphere, or one that looks past it.
+    """
     if camera.camera_to_world.device.type != "cpu":
         return
     camera = Camera(camera.camera_to_world.detach(), camera.intrinsics.detach())
     away = camera.position.norm(dim=-1)
     if bool((away <= extent).any()):
         raise ValueError(
-            f"expected {name} cameras outside the object, whose box reaches {extent:g} from the origin; one is"
+            f"expected {name}cameras outside the object, whose box reaches {extent:g} from the origin; one is"
             f" {float(away.min()):.3g} away"
         )
     centre, depth = project(camera, torch.zeros_like(camera.position))
@@ -127,6 +136,6 @@ def _check_sight(name: str, camera: Camera, extent: float) -> None:
     if bool(((depth <= 0) | (off > 0.5 + half)).any()):
         angle = torch.acos((depth / away).clamp(-1, 1)).max()
         raise ValueError(
-            f"expected {name} cameras that look at the object at the origin; one looks {math.degrees(angle):.0f}° past"
+            f"expected {name}cameras that look at the object at the origin; one looks {math.degrees(angle):.0f}° past"
             " it"
         )

@@ -1,8 +1,8 @@
 """Pictures whose cameras nobody wrote down: where did they stand?
 
 First a search: where would a camera have to stand, for the volume of the views that have a place already to look like
-the picture? Then, as SAP3D does it (Han et al. 2024), the poses are parameters, and are moved downhill on the loss of
-the view model itself while its attention is fitted to the object's own pictures.
+the picture? Then, in the manner of SAP3D (Han et al. 2024), the poses are parameters, and are moved downhill on the
+loss of the view model itself while its attention is fitted to the object's own pictures.
 """
 
 import math
@@ -59,25 +59,30 @@ class TurnedCameras(nn.Module):
     """Cameras that can learn where they stand: each has a turn about the object's centre, an axis times an angle in
     radians, which starts at 0. The first camera stays: the others are told in its frame.
 
+    SAP3D's three numbers are polar angle, azimuth and distance; here a camera may roll, and keeps its distance.
+
     Args:
         camera: where they stand at first, (n,).
     """
 
+    pose: Tensor
+    intrinsics: Tensor
+
     def __init__(self, camera: Camera):
         super().__init__()
-        self.start = camera
-        self.turns = nn.Embedding(len(camera.camera_to_world), 3)
-        nn.init.zeros_(self.turns.weight)
+        self.register_buffer("pose", camera.camera_to_world.detach().clone())
+        self.register_buffer("intrinsics", camera.intrinsics.detach().clone())
+        self.turns = nn.Parameter(torch.zeros(len(camera.camera_to_world), 3))
 
     def forward(self) -> Camera:
         """Where they stand now."""
-        x, y, z = self.turns.weight.to(self.start.camera_to_world).unbind(-1)
+        x, y, z = self.turns.to(self.pose).unbind(-1)
         zero = torch.zeros_like(x)
         rows = [torch.stack(row, dim=-1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
         turn = torch.linalg.matrix_exp(torch.stack(rows, dim=-2) * (torch.arange(len(x)) > 0).to(x)[:, None, None])
         whole = F.pad(turn, (0, 1, 0, 1))
         whole[:, 3, 3] = 1.0
-        return Camera(matrix_product(whole, self.start.camera_to_world), self.start.intrinsics)
+        return Camera(matrix_product(whole, self.pose), self.intrinsics)
 
 
 @torch.no_grad()
@@ -92,7 +97,8 @@ def search_poses(
 
     The volume of the first view is looked at from everywhere on the grid, under each assumption of how high the first
     camera stood. The assumption that explains all others best is kept. Then the view that is explained best gets its
-    place and goes into the volume, and so on. What is compared is small and coarse: a start, not an answer.
+    place and goes into the volume, and so on. What is compared is small and coarse: a start, not an answer. Of one
+    picture alone nothing says how high its camera stood; it gets the grid's first elevation.
 
     Args:
         model: whose volumes; what its denoiser draws is not used.
@@ -100,11 +106,13 @@ def search_poses(
         intrinsics: of all cameras.
         grid: where to look.
     Raises:
-        ValueError: no picture, or pictures of another size than the model's.
+        ValueError: no picture, or pictures of another size than the model's, or with values outside [−1, 1].
     """
     grid, size = grid or PoseGrid(), model.config.lifted.image_size
     if images.ndim != 4 or not len(images) or images.shape[1:] != (3, size, size):
         raise ValueError(f"expected at least one image, (n, 3, {size}, {size}), got {tuple(images.shape)}")
+    if not bool((images.abs() <= 1.01).all()):  # NaN is not, either
+        raise ValueError(f"expected images in [-1, 1], got values in [{images.min():.3g}, {images.max():.3g}]")
     lens, device = intrinsics.to(torch.float32), images.device
     firsts, others = (_with_lens(some, lens).to(device) for some in (grid.firsts(), grid.others()))
     ways = turned_to(Camera(*(x.expand(len(firsts.camera_to_world), *x.shape) for x in _parts(others))), firsts)
@@ -117,8 +125,10 @@ def search_poses(
         best[list(places)] = math.inf
         chosen = int(best.argmin())
         places[chosen] = ways[height, int(errors[:, chosen].argmin())]
-        placed = Camera(*(torch.stack(some) for some in zip(*(_parts(one) for one in places.values()), strict=True)))
-        errors = _errors(model, images[list(places)], placed, images, ways[height : height + 1])[0]
+        if len(places) < len(images):
+            parts = zip(*(_parts(one) for one in places.values()), strict=True)
+            placed = Camera(*(torch.stack(list(some)) for some in parts))
+            errors = _errors(model, images[list(places)], placed, images, ways[height : height + 1])[0]
     return _upright([places[number] for number in range(len(images))], firsts[height])
 
 
@@ -171,7 +181,8 @@ class Adaptation:
     prior_weight: float = 1.0
 
     def __post_init__(self):
-        if self.steps < 1 or self.learning_rate <= 0 or min(self.pose_rate, self.own_weight, self.prior_weight) < 0:
+        rates = (self.learning_rate, self.pose_rate, self.own_weight, self.prior_weight)
+        if self.steps < 1 or self.learning_rate == 0 or not all(0 <= rate < math.inf for rate in rates):
             raise ValueError(f"expected steps >= 1, learning_rate > 0 and no negative rate or weight, got {self}")
 
 
@@ -191,6 +202,8 @@ def adapt(
         own: loss of a model on pairs of the object's pictures with given cameras; draws them anew at each call.
         prior: loss of a model on other objects; not called if it has no weight.
         config: how.
+    Raises:
+        ArithmeticError: the loss became NaN or infinite; says at which step.
     """
     adapted = deepcopy(model).requires_grad_(False).train()
     layers = [module for module in adapted.modules() if isinstance(module, SpatialAttention)]
@@ -202,10 +215,13 @@ def adapt(
         ],
         weight_decay=0.0,
     )
-    for _ in range(config.steps):
+    for step in range(config.steps):
         loss = config.own_weight * own(adapted, cameras())
         if config.prior_weight:
             loss = loss + config.prior_weight * prior(adapted)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ArithmeticError(f"the loss is {value} at step {step} of the adaptation: try lower rates")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

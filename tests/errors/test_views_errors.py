@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -169,12 +170,22 @@ def test_a_model_of_views_is_not_called_without_a_question():
         (lambda: PoseGrid(elevations=()), "elevations and a distance > 0, got 24, ()"),
         (lambda: Adaptation(steps=0), "expected steps >= 1, learning_rate > 0 and no negative rate or weight, got"),
         (lambda: Adaptation(pose_rate=-1.0), "no negative rate or weight, got"),
+        (lambda: Adaptation(pose_rate=math.nan), "no negative rate or weight, got"),
     ],
 )
 def test_settings_of_a_search_and_a_fit(make, words):
     with pytest.raises(ValueError) as caught:
         make()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [255.0, math.nan])
+def test_values_of_pictures_whose_cameras_are_looked_for(value):
+    lifted = LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8)
+    model = ViewDenoiser(ViewDenoiserConfig(lifted=lifted, widths=(16, 32)))
+    with pytest.raises(ValueError) as caught:
+        search_poses(model, torch.full((2, 3, 16, 16), value), CAMERA.intrinsics)
+    assert "expected images in [-1, 1], got values in" in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 16, 16), (2, 3, 16, 8), (3, 16, 16)])
@@ -190,24 +201,35 @@ def test_folders_of_objects(tmp_path):
     recipe = ViewsToybox(data=str(tmp_path))
     with pytest.raises(FileNotFoundError) as caught:
         recipe.make_dataset()
-    assert f"expected a folder of objects at {tmp_path / 'train'}; there is none" in str(caught.value)
-    (tmp_path / "train").mkdir()
+    assert f"expected a folder of objects at {tmp_path / 'validation'}; there is none" in str(caught.value)
+    write_object(tmp_path / "train" / "chair", views=3)
+    (tmp_path / "validation").mkdir()
     with pytest.raises(FileNotFoundError) as caught:
         recipe.make_dataset()
-    assert "expected folders with a transforms.json in" in str(caught.value)
-    write_object(tmp_path / "train" / "chair", views=3)
+    assert "expected folders with a transforms.json in" in str(caught.value)  # in validation, which is looked at first
+    write_object(tmp_path / "validation" / "chair", views=8)
     with pytest.raises(ValueError) as caught:
         recipe.make_dataset()
     assert "expected at least 8 views of each object, got 3 in" in str(caught.value)
+    write_object(tmp_path / "train" / "sofa", views=8, distance=0.5)
+    shutil.rmtree(tmp_path / "train" / "chair")
+    with pytest.raises(ValueError) as caught:
+        recipe.make_dataset()
+    assert "sofa: expected cameras outside the object, whose box reaches 1.05" in str(caught.value)
+    write_object(tmp_path / "train" / "lamp", views=8, color=(90, 30, 30), mode="RGB")
+    shutil.rmtree(tmp_path / "train" / "sofa")
+    with pytest.raises(ValueError) as caught:
+        recipe.make_dataset()
+    assert "0.png: expected transparent pixels or a white background, got an opaque picture" in str(caught.value)
 
 
-def write_object(folder, views):
+def write_object(folder, views, *, distance=2.9, color=(0, 0, 0, 0), mode="RGBA"):
     """An object's folder with a transforms.json."""
     folder.mkdir(parents=True)
     frames = []
     for number in range(views):
-        camera = orbit(2 * math.pi * number / views, 0.3, 2.9)
+        camera = orbit(2 * math.pi * number / views, 0.3, distance)
         pose = camera.camera_to_world @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
-        Image.new("RGBA", (8, 8), (200, 30, 30, 255)).save(folder / f"{number}.png")
+        Image.new(mode, (8, 8), color).save(folder / f"{number}.png")
         frames.append({"file_path": f"{number}.png", "transform_matrix": pose.tolist()})
     (folder / "transforms.json").write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames}))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from minilib.evaluate.views import held_out
+from minilib.evaluate.views import evaluate_views, held_out
 from minilib.recipes.view_designs import TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.training import train
@@ -26,9 +26,9 @@ SMALL = ViewDenoiserConfig(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two objects for training with 17 views each, and one in each of the other splits with 13."""
+    """Two objects for training with 17 views each, one for validation with 13, two for testing with 25."""
     root = tmp_path_factory.mktemp("objects")
-    for split, names, views in (("train", "ab", 17), ("validation", "c", 13), ("test", "d", 13)):
+    for split, names, views in (("train", "ab", 17), ("validation", "c", 13), ("test", "de", 25)):
         for name in names:
             path = root / split / name
             path.mkdir(parents=True)
@@ -36,7 +36,9 @@ def folder(tmp_path_factory):
             for number in range(views):
                 pose = orbit(2 * math.pi * number / views, 0.3, 2.9).camera_to_world
                 pose = pose @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
-                Image.new("RGBA", (32, 32), (10 * number, 30, 30, 255)).save(path / f"{number}.png")
+                picture = Image.new("RGB", (32, 32), "white") if name in "bd" else Image.new("RGBA", (32, 32))
+                picture.paste((10 * number, 30, 30), (8, 8, 24, 24))  # opaque on white, or on nothing
+                picture.save(path / f"{number}.png")
                 frames.append({"file_path": f"{number}.png", "transform_matrix": pose.tolist()})
             (path / "transforms.json").write_text(json.dumps({"camera_angle_x": 0.7, "frames": frames}))
     return root
@@ -47,8 +49,27 @@ def test_each_view_is_in_one_item_at_most(folder):
     assert len(data) == 4  # twice eight of 17 views, for two objects
     item = data[0]
     assert item["rgb"].shape == (8, 3, 16, 16) and item["camera_to_world"].dtype == torch.float32
-    red = torch.cat([data[number]["rgb"][:, 0, 0, 0] for number in (0, 1)])
+    red = torch.cat([data[number]["rgb"][:, 0, 8, 8] for number in (0, 1)])
     assert len(red.unique()) == 16
+
+
+def test_where_the_object_is_comes_from_transparency_or_from_white(folder):
+    data = ViewsToybox(data=str(folder), model=SMALL).make_dataset()
+    transparent, white = data[0], data[2]
+    assert ((transparent["alpha"] > 0.5) == (white["alpha"] > 0.5)).float().mean() > 0.9  # but for the seam
+    for item in (transparent, white):
+        assert item["alpha"][:, 8, 8].min() == 1 and item["alpha"][:, 1, 1].max() == 0
+        assert item["rgb"][:, :, 1, 1].min() == 1
+
+
+def test_an_object_for_testing_is_there_once_with_its_views_mixed(folder):
+    recipe = ViewsToybox(data=str(folder), model=SMALL)
+    toys = held_out(recipe, 100)
+    assert toys.views.images.shape == (2, 12, 3, 16, 16)
+    steps = (toys.views.images[0, :, 0, 8, 8].diff() > 0).sum()
+    assert 2 <= steps <= 9  # not in the order of the files
+    with pytest.raises(ValueError, match="expected at least two objects to measure, got 1 in"):
+        held_out(recipe, 100, split="validation")
 
 
 @pytest.mark.parametrize(
@@ -67,5 +88,5 @@ def test_a_model_is_trained_on_a_folder_and_kept_with_it(recipe, folder, tmp_pat
     save_trained(small, model, tmp_path)
     kept, _ = load_trained(small.name, tmp_path)
     assert kept == small
-    toys = held_out(kept, 100)
-    assert toys.views.images.shape == (1, 12, 3, 16, 16)
+    metrics = evaluate_views(kept, load_trained(small.name, tmp_path)[1], samples=1)
+    assert metrics["psnr_5"]["n"] == 2

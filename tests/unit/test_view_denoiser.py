@@ -65,6 +65,16 @@ def test_how_the_world_is_turned_does_not_matter(model):
     assert torch.allclose(answer(model, views, targets), there, atol=1e-4)
 
 
+def test_a_glimpse_shows_the_colours_and_depths_that_the_maps_are_made_of(model):
+    views, targets = some_views(2, 2), some_views(2, 3, seed=5).camera
+    with torch.no_grad():
+        volume, turned = model.observe(views, targets)
+        glimpse, (_, seen) = model.lifted.glimpse(volume, turned), model.maps(volume, turned)
+    for ours, theirs in zip(glimpse, seen, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+    assert glimpse.values.shape == (2, 3, 3, 8, 8) and glimpse.opacity.max() > 0
+
+
 def test_it_looks_at_its_views_and_at_where_it_is_asked(model):
     views, targets = some_views(2, 2), some_views(2, 1, seed=5).camera
     before = answer(model, views, targets)

@@ -55,7 +55,7 @@ def test_four_cameras(four_numbers):
                 [1.47305, -0.98058, 0.19612, 2.56174],
                 [0.84107, -0.44721, -0.89443, 3.0],
             ],
-            "The azimuth turns the wrong way: torch.atan2 takes y first.": [
+            "The azimuth turns the wrong way: it is φ − φ₀, and torch.atan2 takes y first.": [
                 [0.1538, -0.26312, 0.96476, -0.44732],
                 [-0.21708, -0.96476, -0.26312, -0.04603052],
                 [0.27605, 1.0, -4e-08, -0.17688],

@@ -1,0 +1,113 @@
+"""Do more pictures help if nobody knows where they were taken from? SAP3D's arms, on `views-toybox`.
+
+`python -m minilib.studies.adaptation --folder FOLDER` fits the model to held-out toys, one after the other, and writes
+adaptation.json; it goes on where the folder ends.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minilib.evaluate.adaptation import Object, arms, as_first_sees, own_loss, prior_loss
+from minilib.evaluate.common import metric
+from minilib.evaluate.views import COUNTS, Toys, held_out
+from minilib.metrics import psnr
+from minilib.recipes.views_toybox import ViewsToybox
+from minilib.studies import write_study
+from minilib.studies.view_designs import guessed
+from minilib.views.cameras import Camera
+from minilib.views.denoiser import ViewDenoiser
+from minilib.views.poses import Adaptation, TurnedCameras, adapt
+from minilib.weights import load_trained
+
+FIRST = 100
+"""Number of the first toy: the card's are those before."""
+
+CONFIG = Adaptation(steps=40)
+
+
+def object_of(toys: Toys, row: int, count: int) -> Object:
+    """A toy with its first `count` views, told in the first one's axes."""
+    camera, first = toys.views.camera[row], toys.views.camera[row, 0]
+    told = as_first_sees(Camera(*(torch.cat([some[:count], some[-1:]]) for some in _parts(camera))), first)
+    return Object(toys.views.images[row, :count], told[:-1], toys.truth[row], told[-1])
+
+
+def forgetting(
+    recipe: ViewsToybox, model: ViewDenoiser, thing: Object, others: Toys, data: Any, config: Adaptation
+) -> float:
+    """How many dB the guess on other toys gains by an adaptation to one; below 0 it forgets."""
+    cameras = TurnedCameras(thing.camera)
+    adapted = adapt(model, cameras, own_loss(recipe, thing.images), prior_loss(recipe, data), config)
+
+    def quality(some: ViewDenoiser) -> Tensor:
+        return psnr(guessed(recipe, some, others.views[:, :2], others.target), others.truth).mean()
+
+    return float(quality(adapted) - quality(model))
+
+
+def _parts(camera: Camera) -> tuple[Tensor, Tensor]:
+    return camera.camera_to_world, camera.intrinsics
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over toys with intervals: each arm for each number of pictures, and differences of arms."""
+    found: dict[str, Any] = {}
+    by_count = {count: [row for row in rows if row["count"] == count] for count in COUNTS}
+
+    def column(count: int, name: str) -> Tensor:
+        return torch.tensor([row[name] for row in by_count[count]])
+
+    for count in COUNTS:
+        for name in ("known", "none", "true", "frozen", "refined", "error_before", "error_after"):
+            if all(name in row for row in by_count[count]):
+                found[f"{name}_{count}"] = metric(column(count, name))
+    first = column(COUNTS[0], "none")
+    for count in COUNTS[1:]:
+        found[f"refined_minus_frozen_{count}"] = metric(column(count, "refined") - column(count, "frozen"))
+        found[f"refined_minus_none_{count}"] = metric(column(count, "refined") - column(count, "none"))
+        found[f"refined_gain_{count}"] = metric(column(count, "refined") - first)
+    steps = torch.stack([first, *(column(count, "refined") for count in COUNTS[1:])])
+    found["monotone"] = metric((steps.diff(dim=0) > 0).all(0).float())
+    for name in ("forgetting", "forgetting_without_prior"):
+        found[name] = metric(torch.tensor([row[name] for row in rows if name in row]))
+    return found
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m minilib.studies.adaptation", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="where what is measured is kept on the way")
+    parser.add_argument("--toys", type=int, default=40)
+    options = parser.parse_args()
+    recipe, model = load_trained(ViewsToybox().name)
+    toys, others = held_out(recipe, options.toys, FIRST), held_out(recipe, 20, split="validation")
+    data = recipe.make_dataset()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    file = options.folder / "rows.json"
+    rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    done = {(row["toy"], row["count"]) for row in rows}
+    for number in range(options.toys):
+        for count in COUNTS:
+            if (number, count) in done:
+                continue
+            thing = object_of(toys, number, count)
+            row: dict[str, Any] = {"toy": number, "count": count}
+            row |= arms(recipe, model, thing, data, CONFIG, seed=number)
+            if count == COUNTS[-1] and number % 4 == 0:
+                row["forgetting"] = forgetting(recipe, model, thing, others, data, CONFIG)
+                bare = replace(CONFIG, prior_weight=0.0)
+                row["forgetting_without_prior"] = forgetting(recipe, model, thing, others, data, bare)
+            rows.append(row)
+            file.write_text(json.dumps(rows, indent=1))
+            print({name: round(value, 2) for name, value in row.items()}, flush=True)
+    write_study("adaptation", {"config": asdict(CONFIG), "toys": options.toys} | summary(rows))
+
+
+if __name__ == "__main__":
+    main()
