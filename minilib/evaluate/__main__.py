@@ -13,6 +13,7 @@ from minilib.evaluate.clip import evaluate_clip
 from minilib.evaluate.diffusion import evaluate_classifier, evaluate_ddpm
 from minilib.evaluate.sam import evaluate_sam
 from minilib.evaluate.sam2 import evaluate_sam2
+from minilib.evaluate.view_rivals import evaluate_views_toybox
 from minilib.evaluate.views import evaluate_views
 from minilib.evaluate.vit import evaluate_vit
 from minilib.weights import FOLDER, load_trained, read_card, write_card
@@ -26,7 +27,7 @@ EVALUATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "sam-toybox": evaluate_sam,
     "transformer-toybox": evaluate_views,
     "views-large": evaluate_views,
-    "views-toybox": evaluate_views,
+    "views-toybox": evaluate_views_toybox,
     "vit-toybox": evaluate_vit,
     "zero123-toybox": evaluate_views,
 }

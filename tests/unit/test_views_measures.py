@@ -7,7 +7,9 @@ import torch
 from skimage.metrics import structural_similarity
 
 from minilib.attention.vit import ViT, ViTConfig
+from minilib.evaluate import view_rivals
 from minilib.evaluate.likeness import feature_distance, sharpness, ssim
+from minilib.evaluate.view_rivals import compare_with_rivals, speeds
 from minilib.evaluate.views import evaluate_views, held_out
 from minilib.images import shown
 from minilib.metrics import psnr
@@ -91,3 +93,43 @@ def test_what_is_not_white_is_shown():
     picture[1, 2:4, 5] = 0.5
     picture[:, 7, 7] = 0.95
     assert shown(picture).nonzero().tolist() == [[2, 5], [3, 5]]
+
+
+def test_rivals_are_compared_on_the_same_toys(monkeypatch):
+    """Ours draws grey, lighter by 0.2 in each sample; a rival says white; the regressor says grey."""
+
+    class Says(ViewsToybox):
+        def make_views(self, model, views, targets, *, samples=1, **options):
+            steps = model.step * torch.arange(samples)[:, None, None, None]
+            return (model.shade + steps).expand(*targets.batch_shape, samples, 3, 64, 64)
+
+    class Shade(torch.nn.Module):
+        def __init__(self, shade, step):
+            super().__init__()
+            self.shade, self.step = shade, step
+
+    told = {"zero123-toybox": Shade(1.0, 0.0), "regressor-toybox": Shade(0.0, 0.0)}
+    monkeypatch.setattr(view_rivals, "load_trained", lambda name: (Says(), told[name]))
+    found = compare_with_rivals(Says(), Shade(0.0, 0.1), num_toys=3)
+    value = {name: row["value"] for name, row in found.items()}
+    truth = held_out(ViewsToybox(), 3).truth
+    white, grey = (psnr(torch.full_like(truth, shade), truth).mean().item() for shade in (1.0, 0.0))
+    mean = psnr(torch.full_like(truth, 0.35), truth).mean().item()
+    assert value["zero123_psnr_1"] == pytest.approx(white) and value["regressor_psnr_1"] == pytest.approx(grey)
+    assert value["over_zero123_1"] == pytest.approx(grey - white, abs=1e-4)
+    assert value["over_zero123_mean8_1"] == pytest.approx(mean - white, abs=1e-4)
+    assert value["over_regressor_1"] == pytest.approx(mean - grey, abs=1e-4)
+    assert value["regressor_sharpness_1"] == 0 and found["best8_over_regressor_back"]["n"] == 60
+    assert value["best8_over_regressor_back"] >= value["mean8_over_regressor_back"] > 0
+    assert value["spread_of_backs"] == pytest.approx(torch.arange(8.0).mul(0.1).std().item())
+
+
+def test_speeds_are_those_of_one_view_and_of_an_orbit():
+    asked = []
+
+    class Counts(ViewsToybox):
+        def make_views(self, model, views, targets, **options):
+            asked.append(targets.batch_shape[1])
+
+    found = speeds(Counts(), torch.nn.Identity(), rounds=2)
+    assert asked == [1, 16] * 3 and all(row["n"] == 2 and row["value"] >= 0 for row in found.values())
