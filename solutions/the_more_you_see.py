@@ -74,7 +74,7 @@ grader = otter.Notebook(tests_dir="tests")
 # R=I+\frac{\sin\theta}{\theta}\,[w]_\times+\frac{1-\cos\theta}{\theta^2}\,[w]_\times^2 .$$
 #
 # (Rodrigues' formula; it is the matrix exponential of $[w]_\times$.) Write `turn`. Learning starts at $w=0$, where
-# $R=I$, and must not give NaN.
+# $R=I$, and must not give NaN there. (The checks look at values only; a good answer also lets gradients through.)
 #
 # <details><summary>Hint</summary>
 #
@@ -135,7 +135,7 @@ def test_a_turn(turn):
                 [-0.75755, 0.65152, 0.04039764],
                 [-0.5633, -0.68374, 0.46388],
             ],
-            "Only the first two terms: for small angles that is nearly a rotation, for this one it is none.": [
+            "This is I + [w]× alone: for small angles that is nearly a rotation, for this one it is none.": [
                 [1.0, -0.75, -1.0],
                 [0.75, 1.0, -0.5],
                 [1.0, 0.5, 1.0],
@@ -155,6 +155,11 @@ def test_a_turn(turn):
                 [0.01301261, 0.99988, -0.00884007],
                 [0.0175088, 0.00861162, 0.99981],
             ],
+            "[w]×² is a matrix product, not the squares of the entries.": [
+                [1.0, -0.30185, -0.29524],
+                [0.78436, 1.0, -0.25485],
+                [1.15304, 0.46929, 1.0],
+            ],
             "The last term has θ below it, where θ² belongs.": [
                 [0.09778, -0.83182, -0.50761],
                 [0.2544, 0.53085, -0.79514],
@@ -167,6 +172,7 @@ def test_a_turn(turn):
         [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
         what="turn of zeros: the identity",
         dtype=torch.float32,
+        atol=1e-4,
     )
 
 
@@ -192,11 +198,11 @@ def test_other_turns(turn):
         right = torch.eye(3, dtype=torch.float64)
         c, s = math.cos(0.3 + axis), math.sin(0.3 + axis)
         right[i, i], right[i, j], right[j, i], right[j, j] = c, -s, s, c
-        compare(run(turn, w), right, what=f"turn about axis {axis}")
+        compare(run(turn, w), right, what=f"turn about axis {axis}", atol=1e-4)
     w = torch.randn(3, generator=generator, dtype=torch.float64)
     before, got = w.clone(), run(turn, w)
-    compare(got @ got.T, torch.eye(3, dtype=torch.float64), what="turn(w) times its transpose")
-    compare(got @ w, w, what="turn(w) @ w: the axis stays")
+    compare(got @ got.T, torch.eye(3, dtype=torch.float64), what="turn(w) times its transpose", atol=1e-4)
+    compare(got @ w, w, what="turn(w) @ w: the axis stays", atol=1e-4)
     unchanged(before, w, what="w")
     follows_device(turn, w, what="turn")
 
@@ -248,6 +254,14 @@ def turn(w):
     x, y, z = torch.deg2rad(w)
     zero = torch.zeros_like(x)
     return torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3))
+
+
+# %% mutant="squares" question="q1" says="not the squares of the entries"
+def turn(w):
+    x, y, z = w
+    zero, angle = torch.zeros_like(x), w.norm().clamp(min=1e-8)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
+    return torch.eye(3).to(w) + angle.sin() / angle * cross + (1 - angle.cos()) / angle**2 * cross**2
 
 
 # %% mutant="theta once" question="q1" says="θ² belongs"
@@ -327,16 +341,22 @@ def test_three_cameras(pose_errors):
 
     from minilib.grading.feedback import compare, run
 
-    def camera(axis, degrees):
-        w = torch.zeros(3, 3)
-        i, j = (axis + 1) % 3, (axis + 2) % 3
-        w[j, i], w[i, j] = 1.0, -1.0
-        pose = torch.eye(4)
-        pose[:3, :3] = torch.linalg.matrix_exp(w * torch.tensor(degrees).deg2rad())
-        return pose
-
-    truth = torch.stack([camera(2, 20.0), camera(1, 35.0), camera(0, -40.0) @ camera(2, 15.0)])
-    found = torch.stack([camera(2, 50.0), camera(1, 5.0), camera(2, 30.0) @ camera(1, 25.0)])
+    truth = torch.eye(4).repeat(3, 1, 1)
+    found = torch.eye(4).repeat(3, 1, 1)
+    truth[:, :3, :3] = torch.tensor(
+        [
+            [[0.93969, -0.34202, 0.0], [0.34202, 0.93969, 0.0], [0.0, 0.0, 1.0]],
+            [[0.81915, 0.0, 0.57358], [0.0, 1.0, 0.0], [-0.57358, 0.0, 0.81915]],
+            [[0.96593, -0.25882, 0.0], [0.19827, 0.73994, 0.64279], [-0.16637, -0.62089, 0.76604]],
+        ]
+    )
+    found[:, :3, :3] = torch.tensor(
+        [
+            [[0.64279, -0.76604, 0.0], [0.76604, 0.64279, 0.0], [0.0, 0.0, 1.0]],
+            [[0.99619, 0.0, 0.08716], [0.0, 1.0, 0.0], [-0.08716, 0.0, 0.99619]],
+            [[0.78489, -0.49997, 0.36599], [0.45313, 0.86603, 0.21129], [-0.42261, 0.0, 0.90631]],
+        ]
+    )
     right = [42.18139, 46.37347]
     compare(
         run(pose_errors, found, truth),
@@ -391,10 +411,10 @@ def test_worlds_may_be_turned(pose_errors):
     found = cameras(world @ truth @ left)
     traces = torch.stack([rotation.trace() for rotation in left[1:]])
     right = torch.rad2deg(torch.acos((traces - 1) / 2))
-    compare(run(pose_errors, found, cameras(truth)), right, what="pose_errors in a world that is turned", atol=1e-4)
+    compare(run(pose_errors, found, cameras(truth)), right, what="pose_errors in a world that is turned", atol=0.05)
     same = cameras(truth)
     compare(
-        run(pose_errors, same, same), torch.zeros(4, dtype=torch.float64), what="pose_errors of equal poses", atol=1e-4
+        run(pose_errors, same, same), torch.zeros(4, dtype=torch.float64), what="pose_errors of equal poses", atol=0.05
     )
     follows_device(pose_errors, found, same, what="pose_errors")
 
@@ -459,8 +479,8 @@ def pose_errors(found, truth):
 # %% [markdown]
 # ## Question 3: one assumption for all
 #
-# The search renders the volume of the first view from everywhere, and compares with each of the other views. What
-# "everywhere" is, depends on how high the *first* camera stood, which nobody knows either. So there is an error for
+# The search renders the volume of the first view from everywhere, and compares it with each of the other views. What
+# "everywhere" is depends on how high the *first* camera stood, which nobody knows either. So there is an error for
 # each assumption $h$ about the first camera, each place $c$, and each view $k$. The first camera stood in *one*
 # place: choose the assumption under which all views **together** are explained best, if each takes its best place,
 # and then those places.
@@ -532,7 +552,7 @@ def test_three_views(best_places):
         raise CheckFailed(f"the assumption: expected an int, got {type(assumption).__name__}")
     reasons = {
         0: "this one has the smallest single error; it has to serve all views",
-        2: "errors of all places are averaged; each view takes its best place",
+        2: "places are averaged, shared by all views, or the worst ones; each view takes its best place",
     }
     if assumption != 1:
         reason = reasons.get(assumption, "take the sum over views of each view's smallest error")
@@ -592,7 +612,7 @@ def best_places(errors):
     return assumption, errors[assumption].argmin(dim=0)
 
 
-# %% mutant="mean over places" question="q3" says="each view takes its best place"
+# %% mutant="mean over places" question="q3" says="places are averaged, shared by all views"
 def best_places(errors):
     assumption = int(errors.mean(dim=1).sum(dim=1).argmin())
     return assumption, errors[assumption].argmin(dim=0)
@@ -634,12 +654,12 @@ def best_places(errors):
 #
 # A camera stands nearly right. It looks at the world's origin from a distance of 2.9, so where it stands is told by
 # two angles, azimuth and elevation, in radians: `orbit(azimuth, elevation, 2.9)` of `minilib.views.cameras` makes the
-# camera, and `project(camera, points)` says where it sees points, and how deep; gradients flow through both. It
-# should see given points of the object at given places. The loss is the mean over points of the squared distance
-# between where it sees them and where it should, $(u-u^*)^2+(v-v^*)^2$.
+# camera, and `project(camera, points)` returns where it sees points, $(u,v)$, shape (n, 2), and their depths, shape
+# (n,). Gradients flow through both. It should see given points of the object at given places. The loss is the mean
+# over points of the squared distance between where it sees them and where it should, $(u-u^*)^2+(v-v^*)^2$.
 #
 # Write `stepped`: the two angles after one step of gradient descent, the old ones minus rate times the gradient. Let
-# autograd find the gradient.
+# autograd find the gradient. The result is a plain tensor, which requires no gradient.
 #
 # <details><summary>Hint</summary>
 #
@@ -703,9 +723,10 @@ def test_one_step(stepped):
         right,
         what="stepped(angles, points, seen, 0.5)",
         dtype=torch.float64,
-        rtol=1e-3,
-        atol=1e-6,
+        rtol=1e-5,
+        atol=1e-5,
         slips={
+            "These are the angles you were given: no step was taken.": [0.5, 0.25],
             "This goes uphill: a step goes against the gradient.": [0.50937, 0.25291],
             "This is the step alone; it is added to the angles.": [-0.00936944, -0.00291231],
             "The loss is the mean over points, not their sum.": [0.46252, 0.23835],
@@ -732,7 +753,7 @@ points: 2
 def test_descent_arrives(stepped):
     import torch
 
-    from minilib.grading.feedback import CheckFailed, compare, run
+    from minilib.grading.feedback import compare, run
     from minilib.views.cameras import orbit, project
 
     points = torch.rand(9, 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64) - 0.5
@@ -751,8 +772,6 @@ def test_descent_arrives(stepped):
     got = run(stepped, angles, points, wanted, 0.25)
     right = angles - 0.25 * torch.stack(slopes)
     compare(got, right, what="stepped beside a slope measured by small turns", rtol=1e-6, atol=1e-7)
-    if isinstance(got, torch.Tensor) and got.requires_grad:
-        raise CheckFailed("stepped: the result requires a gradient; the next step starts from a plain tensor")
 
 
 # %% [raw]
@@ -864,10 +883,11 @@ def stepped(angles, points, seen, rate):
 # more pictures, the better":
 #
 # - for which share of objects does PSNR rise at **every** step;
-# - how much does the last have over the first, in the mean;
+# - by how much does the last exceed the first, on average;
 # - what is the 95 % bootstrap interval of that mean? Resample **objects**: `picks` has a row of $n$ object numbers
-# for each resampling; take the mean over each row, and of these means the 2.5 % and 97.5 % quantiles. Both PSNRs of
-# an object are resampled together: easy objects are easy with one picture and with five.
+# for each resampling; take the mean over each row, and of these means the 2.5 % and 97.5 % quantiles, as
+# `torch.quantile` interpolates. Both PSNRs of an object are resampled together: easy objects are easy with one
+# picture and with five.
 #
 # Write `more_helps`.
 
@@ -947,13 +967,14 @@ def test_five_objects(more_helps):
             "The first number counts steps, not objects.": [0.73333, 1.95, 0.9, 2.79125],
             "The first number counts objects that fall nowhere; standing still is no rise.": [0.6, 1.95, 0.9, 2.79125],
             "The gain is of the last step alone; take the last minus the first.": [0.4, 1.1, 0.635, 1.39125],
-            "One and five pictures are resampled apart: the two PSNRs of an object belong together.": [
+            "First and last PSNR are resampled apart: the two of an object belong together.": [0.4, 1.95, 0.585, 3.1],
+            "These are the quantiles at 5 % and 95 %, the ends of a 90 % interval.": [0.4, 1.95, 0.9, 2.7825],
+            "These are the nearest of the means; quantiles lie between two of them, as torch.quantile has it.": [
                 0.4,
                 1.95,
-                0.585,
-                3.1,
+                0.9,
+                2.8,
             ],
-            "These are the quantiles at 5 % and 95 %, the ends of a 90 % interval.": [0.4, 1.95, 0.9, 2.7825],
             "These are quantiles over objects: how they differ, not how sure their mean is.": [0.4, 1.95, -0.125, 4.7],
         },
     )
@@ -1023,7 +1044,7 @@ def more_helps(psnr, picks):
     return torch.cat([torch.stack([(psnr.diff(dim=1) > 0).all(dim=1).to(psnr).mean(), gains.mean()]), ends])
 
 
-# %% mutant="apart" question="q5" says="belong together"
+# %% mutant="apart" question="q5" says="resampled apart"
 def more_helps(psnr, picks):
     gains = psnr[:, -1] - psnr[:, 0]
     means = psnr[:, -1][picks].mean(dim=1) - psnr[:, 0][picks.roll(1, 0)].mean(dim=1)
@@ -1035,6 +1056,13 @@ def more_helps(psnr, picks):
 def more_helps(psnr, picks):
     gains = psnr[:, -1] - psnr[:, 0]
     ends = gains[picks].mean(dim=1).quantile(torch.tensor([0.05, 0.95]).to(psnr))
+    return torch.cat([torch.stack([(psnr.diff(dim=1) > 0).all(dim=1).to(psnr).mean(), gains.mean()]), ends])
+
+
+# %% mutant="nearest" question="q5" says="quantiles lie between two of them"
+def more_helps(psnr, picks):
+    gains = psnr[:, -1] - psnr[:, 0]
+    ends = gains[picks].mean(dim=1).quantile(torch.tensor([0.025, 0.975]).to(psnr), interpolation="nearest")
     return torch.cat([torch.stack([(psnr.diff(dim=1) > 0).all(dim=1).to(psnr).mean(), gains.mean()]), ends])
 
 

@@ -67,7 +67,7 @@ grader = otter.Notebook(tests_dir="tests")
 # ## Question 1: four numbers for a camera
 #
 # Zero-1-to-3 (Liu et al. 2023) is told where the other camera stands in four numbers, from where the first one stands
-# to where it should go:
+# (subscript 0, `first`) to where it should go:
 #
 # $$[\,\theta-\theta_0,\ \sin(\varphi-\varphi_0),\ \cos(\varphi-\varphi_0),\ r-r_0\,]$$
 #
@@ -136,7 +136,7 @@ def test_four_cameras(four_numbers):
         dtype=torch.float32,
         shapes={(4, 3): "The turn is told as two numbers, its sine and its cosine."},
         slips={
-            "The angle of the first column is measured from the horizon; it is measured from the z axis here.": [
+            "The first column has the wrong sign: it is θ − θ₀, with angles from the z axis, not from the horizon.": [
                 [-0.1538, 0.26312, 0.96476, -0.44732],
                 [0.21708, 0.96476, -0.26312, -0.04603052],
                 [-0.27605, -1.0, -4e-08, -0.17688],
@@ -222,7 +222,7 @@ def test_turns_past_half_a_circle(four_numbers):
 # minilib.views.relative._spherical
 
 
-# %% mutant="elevation" question="q1" says="from the z axis here"
+# %% mutant="elevation" question="q1" says="not from the horizon"
 def four_numbers(positions, first):
     height = [torch.asin(p[..., 2] / p.norm(dim=-1)) for p in (positions, first)]
     turn = torch.atan2(positions[:, 1], positions[:, 0]) - torch.atan2(first[1], first[0])
@@ -297,12 +297,12 @@ def four_numbers(positions, first):
 # ## Question 2: lift a picture
 #
 # What does a view say about points of space? Project each point, and take the feature of the pixel that shows it:
-# pixel $(i, j)$ of a map of $h\times w$ reaches from $i/h$ to $(i+1)/h$ and from $j/w$ to $(j+1)/w$. A point beside
-# the picture or behind the camera gets zeros. (The library takes the mean of the four nearest pixels; here the one
-# pixel is enough.)
+# pixel $(i, j)$ of a map of $h\times w$ reaches from $i/h$ to $(i+1)/h$ in $v$ and from $j/w$ to $(j+1)/w$ in $u$. A
+# point beside the picture or behind the camera gets zeros. (The library takes the mean of the four nearest pixels;
+# here the one pixel is enough.)
 #
-# Write `lifted`. The camera is `camera_to_world` and intrinsics as in the last chapter: $p=R^\top(p_\text{world}-o)$,
-# $u=f_x x/z+c_x$, $v=f_y y/z+c_y$.
+# Write `lifted`. With $R$ the rotation and $o$ the last column of `camera_to_world`, and intrinsics $[[f_x, 0, c_x],
+# [0, f_y, c_y], [0, 0, 1]]$: $p=R^\top(p_\text{world}-o)$, $u=f_x x/z+c_x$, $v=f_y y/z+c_y$.
 #
 # <details><summary>Hint</summary>
 #
@@ -351,7 +351,7 @@ points: 2
 """  # END TEST CONFIG
 
 
-def test_nine_points(lifted):
+def test_ten_points(lifted):
     import torch
 
     from minilib.grading.feedback import compare, run
@@ -370,6 +370,7 @@ def test_nine_points(lifted):
             [1.24, -0.347, 0.48],
             [-0.28, 0.127, -0.55],
             [-0.01, -0.97, 2.0],
+            [-0.08, -0.44, 0.46],
         ]
     )
     right = [
@@ -382,13 +383,14 @@ def test_nine_points(lifted):
         [2.0, 8.0],
         [4.0, 10.0],
         [0.0, 0.0],
+        [0.0, 0.0],
     ]
     compare(
         run(lifted, features, points, pose, lens),
         right,
         what="lifted(features, points, camera_to_world, intrinsics)",
         dtype=torch.float32,
-        shapes={(2, 9): "One row for each point: features[:, rows, columns] has to be turned."},
+        shapes={(2, 10): "One row for each point: features[:, rows, columns] has to be turned."},
         slips={
             "Points of the world went through camera_to_world; that is the way back.": [
                 [0.0, 0.0],
@@ -400,6 +402,7 @@ def test_nine_points(lifted):
                 [0.0, 0.0],
                 [0.0, 0.0],
                 [6.0, 12.0],
+                [0.0, 0.0],
             ],
             "v grows upwards here; in OpenCV's axes y points down.": [
                 [4.0, 10.0],
@@ -409,6 +412,7 @@ def test_nine_points(lifted):
                 [0.0, 0.0],
                 [0.0, 0.0],
                 [2.0, 8.0],
+                [0.0, 0.0],
                 [0.0, 0.0],
                 [0.0, 0.0],
             ],
@@ -422,6 +426,7 @@ def test_nine_points(lifted):
                 [6.0, 12.0],
                 [5.0, 11.0],
                 [0.0, 0.0],
+                [0.0, 0.0],
             ],
             "u counts columns and v counts rows: the map is asked as [:, row, column].": [
                 [1.0, 7.0],
@@ -432,6 +437,7 @@ def test_nine_points(lifted):
                 [6.0, 12.0],
                 [5.0, 11.0],
                 [3.0, 9.0],
+                [0.0, 0.0],
                 [0.0, 0.0],
             ],
             "A point behind the camera is not seen, though its division lands in the picture.": [
@@ -444,6 +450,19 @@ def test_nine_points(lifted):
                 [2.0, 8.0],
                 [4.0, 10.0],
                 [0.0, 0.0],
+                [0.0, 0.0],
+            ],
+            "int and long cut towards 0, so −0.3 becomes pixel 0: floor first, or look at u and v.": [
+                [1.0, 7.0],
+                [5.0, 11.0],
+                [3.0, 9.0],
+                [0.0, 0.0],
+                [0.0, 0.0],
+                [5.0, 11.0],
+                [2.0, 8.0],
+                [4.0, 10.0],
+                [0.0, 0.0],
+                [1.0, 7.0],
             ],
             "A point beside the picture gets zeros, not what the pixel at the edge shows.": [
                 [1.0, 7.0],
@@ -455,6 +474,7 @@ def test_nine_points(lifted):
                 [2.0, 8.0],
                 [4.0, 10.0],
                 [1.0, 7.0],
+                [1.0, 7.0],
             ],
             "Pixels are counted up to w − 1 here: u = 1 is the outer edge of the last pixel, not its middle.": [
                 [1.0, 7.0],
@@ -465,6 +485,7 @@ def test_nine_points(lifted):
                 [2.0, 8.0],
                 [2.0, 8.0],
                 [1.0, 7.0],
+                [0.0, 0.0],
                 [0.0, 0.0],
             ],
         },
@@ -574,6 +595,17 @@ def lifted(features, points, camera_to_world, intrinsics):
     return torch.where((local[:, 2] > 0)[:, None], features[:, rows, columns].T, 0.0)
 
 
+# %% mutant="cut" question="q2" says="int and long cut towards 0"
+def lifted(features, points, camera_to_world, intrinsics):
+    height, width = features.shape[1:]
+    local = (points - camera_to_world[:3, 3]) @ camera_to_world[:3, :3]
+    uv = intrinsics.diagonal()[:2] * local[:, :2] / local[:, 2:] + intrinsics[:2, 2]
+    columns, rows = (uv[:, 0] * width).long(), (uv[:, 1] * height).long()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height) & (local[:, 2] > 0)
+    columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
+    return torch.where(inside[:, None], features[:, rows, columns].T, 0.0)
+
+
 # %% mutant="last pixel" question="q2" says="not its middle"
 def lifted(features, points, camera_to_world, intrinsics):
     height, width = features.shape[1:]
@@ -678,6 +710,7 @@ def test_three_rays(gathered):
         right,
         what="how much was stopped",
         dtype=torch.float32,
+        shapes={(3, 2): "The two results have changed places."},
         slips={
             "T counts the sample itself: only what lies before it has been passed.": [0.32034, 0.1586, 0.0],
             "The length of the pieces is missing.": [0.95021, 0.99945, 0.0],
@@ -1085,53 +1118,50 @@ points: 2
 def test_five_pictures(drawn_task):
     import torch
 
-    from minilib.grading.feedback import CheckFailed, StudentError, compare, parts, run
+    from minilib.grading.feedback import CheckFailed, StudentError, compare, parts, run, unchanged
 
-    images = torch.tensor([0.1, -0.4, 0.8, 0.5, -0.9]).reshape(5, 1, 1, 1).expand(5, 3, 1, 1)
-    noise = torch.tensor([1.0, -2.0, 0.5, -0.25, 2.0]).reshape(5, 1, 1, 1).expand(5, 3, 1, 1)
-    order = torch.tensor([3, 0, 4, 2, 1])
+    def pictures(values):
+        return torch.tensor(values).reshape(-1, 1, 1, 1).repeat(1, 3, 1, 1) * torch.tensor([1.0, 0.5, -0.5]).reshape(
+            3, 1, 1
+        )
+
+    images, noise = pictures([0.1, -0.4, 0.8, 0.5, -0.9]), pictures([1.0, -2.0, 0.5, -0.25, 2.0])
+    order, before = torch.tensor([3, 0, 4, 2, 1]), images.clone()
     what = "drawn_task(images, noise, order, 2, 2, 0.64)"
     inputs, x_t, x0 = parts(run(drawn_task, images, noise, order, 2, 2, 0.64), ("inputs", "x_t", "x_0"), what=what)
-    shown = [
-        some[:, 0, 0, 0] if isinstance(some, torch.Tensor) and some.ndim == 4 else some for some in (inputs, x_t, x0)
-    ]
-    right = [0.5, 0.1]
     compare(
-        shown[0],
-        right,
+        inputs,
+        pictures([0.5, 0.1]),
         what="inputs",
-        dtype=torch.float32,
-        shapes={(5,): "All pictures are inputs here, the targets too: the answer leaks into the question."},
+        shapes={(5, 3, 1, 1): "All pictures are inputs here, the targets too: the answer leaks into the question."},
         slips={
-            "These are pictures 0 and 1; order says which come first.": [0.1, -0.4],
-            "The inputs are noised; they are clean.": [0.25, 0.68],
-            "The targets are among the inputs: the answer leaks into the question.": [0.8, -0.4],
+            "These are pictures 0 and 1; order says which come first.": pictures([0.1, -0.4]),
+            "The inputs are noised; they are clean.": pictures([0.25, 0.68]),
+            "The targets are among the inputs: the answer leaks into the question.": pictures([0.8, -0.4]),
         },
     )
-    right = [0.8, -0.4]
     compare(
-        shown[2],
-        right,
+        x0,
+        pictures([0.8, -0.4]),
         what="x_0",
-        dtype=torch.float32,
         slips={
-            "The targets are the inputs themselves.": [0.5, 0.1],
-            "The targets are those after the inputs in the order; the last ones were asked for.": [-0.9, 0.8],
-            "This is the noise; the model has to say the picture.": [0.5, -2.0],
+            "The targets are the inputs themselves.": pictures([0.5, 0.1]),
+            "The targets are those after the inputs in the order; the last ones were asked for.": pictures([-0.9, 0.8]),
+            "This is the noise; the model has to say the picture.": pictures([0.5, -2.0]),
+            "x_t and x_0 have changed places.": pictures([0.94, -1.52]),
         },
     )
-    right = [0.94, -1.52]
     compare(
-        shown[1],
-        right,
+        x_t,
+        pictures([0.94, -1.52]),
         what="x_t",
-        dtype=torch.float32,
         slips={
-            "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": [0.692, -0.976],
-            "Signal and noise have changed places.": [0.88, -1.84],
-            "The noise of other pictures: it is counted by their numbers.": [1.24, -1.52],
+            "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": pictures([0.692, -0.976]),
+            "Signal and noise have changed places.": pictures([0.88, -1.84]),
+            "The noise of other pictures: it is counted by their numbers.": pictures([1.24, -1.52]),
         },
     )
+    unchanged(before, images, what="images")
     try:
         drawn_task(images, noise, order, 3, 3, 0.64)
     except Exception as error:
@@ -1256,7 +1286,16 @@ def drawn_task(images, noise, order, count, targets, alpha_bar):
     return images[inputs], x_t, images[asked]
 
 
-# %% mutant="swapped" question="q5" says="have changed places"
+# %% mutant="changed places" question="q5" says="x_t and x_0 have changed places"
+def drawn_task(images, noise, order, count, targets, alpha_bar):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
+    return images[inputs], images[asked], x_t
+
+
+# %% mutant="swapped" question="q5" says="Signal and noise have changed places"
 def drawn_task(images, noise, order, count, targets, alpha_bar):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")

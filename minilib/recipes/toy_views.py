@@ -72,10 +72,10 @@ class Task(NamedTuple):
     blind: Bool[Tensor, " b"]
 
 
-def view_training(**changes: Any) -> TrainConfig:
+def view_training(*, steps: int, **changes: Any) -> TrainConfig:
     """How all models of views are trained, but for what is changed."""
     plain: dict[str, Any] = {
-        "steps": 6_000,
+        "steps": steps,
         "batch_size": 24,
         "learning_rate": 8e-4,
         "weight_decay": 0.01,

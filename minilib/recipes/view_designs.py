@@ -31,7 +31,7 @@ class TransformerToybox(ToyViewsRecipe):
 
     name: str = "transformer-toybox"
     leaves_weights_unused: ClassVar[bool] = True
-    train: TrainConfig = field(default_factory=lambda: view_training(learning_rate=6e-4))
+    train: TrainConfig = field(default_factory=lambda: view_training(steps=4_200, learning_rate=6e-4))
     model: ViewTransformerConfig = field(default_factory=ViewTransformerConfig)
 
     @property

@@ -69,7 +69,7 @@ class Zero123Toybox(ToyViewsRecipe):
     """
 
     name: str = "zero123-toybox"
-    train: TrainConfig = field(default_factory=view_training)
+    train: TrainConfig = field(default_factory=lambda: view_training(steps=5_900))
     model: Zero123Config = field(default_factory=Zero123Config)
     patches: bool = False
     max_views: int = 1

@@ -20,7 +20,7 @@ from minilib.attention.layers import Heads, check_heads
 from minilib.attention.positions import axial_angles, rotate, sinusoidal
 from minilib.attention.vit import patchify, unpatchify
 from minilib.diffusion.guidance import Denoise, guided
-from minilib.views.cameras import Camera, matrix_product, pixel_centers
+from minilib.views.cameras import Camera, pixel_centers
 from minilib.views.inputs import ViewModel, Views, check_views
 from minilib.views.relative import inverse_pose
 
@@ -194,7 +194,8 @@ class Moves:
 
     def _move(self, x: Tensor, matrix: Tensor, sign: float) -> Tensor:
         moved, turned = x.chunk(2, dim=-1)
-        vectors = matrix_product(moved.reshape(*x.shape[:2], -1, 4).float(), matrix.mT.float()).to(x.dtype)
+        with torch.autocast(x.device.type, enabled=False):  # poses in half precision would move views
+            vectors = (moved.reshape(*x.shape[:2], -1, 4).float() @ matrix.mT.float()).to(x.dtype)
         turned = rotate(turned.transpose(2, 3), sign * self.angles).transpose(2, 3)
         return torch.cat([vectors.view_as(moved), turned], dim=-1)
 

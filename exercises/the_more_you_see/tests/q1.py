@@ -25,7 +25,7 @@ def test_a_turn(turn):
                 [-0.75755, 0.65152, 0.04039764],
                 [-0.5633, -0.68374, 0.46388],
             ],
-            "Only the first two terms: for small angles that is nearly a rotation, for this one it is none.": [
+            "This is I + [w]× alone: for small angles that is nearly a rotation, for this one it is none.": [
                 [1.0, -0.75, -1.0],
                 [0.75, 1.0, -0.5],
                 [1.0, 0.5, 1.0],
@@ -45,6 +45,11 @@ def test_a_turn(turn):
                 [0.01301261, 0.99988, -0.00884007],
                 [0.0175088, 0.00861162, 0.99981],
             ],
+            "[w]×² is a matrix product, not the squares of the entries.": [
+                [1.0, -0.30185, -0.29524],
+                [0.78436, 1.0, -0.25485],
+                [1.15304, 0.46929, 1.0],
+            ],
             "The last term has θ below it, where θ² belongs.": [
                 [0.09778, -0.83182, -0.50761],
                 [0.2544, 0.53085, -0.79514],
@@ -57,4 +62,5 @@ def test_a_turn(turn):
         [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
         what="turn of zeros: the identity",
         dtype=torch.float32,
+        atol=1e-4,
     )

@@ -10,16 +10,22 @@ def test_three_cameras(pose_errors):
 
     from minilib.grading.feedback import compare, run
 
-    def camera(axis, degrees):
-        w = torch.zeros(3, 3)
-        i, j = (axis + 1) % 3, (axis + 2) % 3
-        w[j, i], w[i, j] = 1.0, -1.0
-        pose = torch.eye(4)
-        pose[:3, :3] = torch.linalg.matrix_exp(w * torch.tensor(degrees).deg2rad())
-        return pose
-
-    truth = torch.stack([camera(2, 20.0), camera(1, 35.0), camera(0, -40.0) @ camera(2, 15.0)])
-    found = torch.stack([camera(2, 50.0), camera(1, 5.0), camera(2, 30.0) @ camera(1, 25.0)])
+    truth = torch.eye(4).repeat(3, 1, 1)
+    found = torch.eye(4).repeat(3, 1, 1)
+    truth[:, :3, :3] = torch.tensor(
+        [
+            [[0.93969, -0.34202, 0.0], [0.34202, 0.93969, 0.0], [0.0, 0.0, 1.0]],
+            [[0.81915, 0.0, 0.57358], [0.0, 1.0, 0.0], [-0.57358, 0.0, 0.81915]],
+            [[0.96593, -0.25882, 0.0], [0.19827, 0.73994, 0.64279], [-0.16637, -0.62089, 0.76604]],
+        ]
+    )
+    found[:, :3, :3] = torch.tensor(
+        [
+            [[0.64279, -0.76604, 0.0], [0.76604, 0.64279, 0.0], [0.0, 0.0, 1.0]],
+            [[0.99619, 0.0, 0.08716], [0.0, 1.0, 0.0], [-0.08716, 0.0, 0.99619]],
+            [[0.78489, -0.49997, 0.36599], [0.45313, 0.86603, 0.21129], [-0.42261, 0.0, 0.90631]],
+        ]
+    )
     right = [42.18139, 46.37347]
     compare(
         run(pose_errors, found, truth),

@@ -39,7 +39,7 @@ def test_three_views(best_places):
         raise CheckFailed(f"the assumption: expected an int, got {type(assumption).__name__}")
     reasons = {
         0: "this one has the smallest single error; it has to serve all views",
-        2: "errors of all places are averaged; each view takes its best place",
+        2: "places are averaged, shared by all views, or the worst ones; each view takes its best place",
     }
     if assumption != 1:
         reason = reasons.get(assumption, "take the sum over views of each view's smallest error")

@@ -25,7 +25,7 @@ def test_four_cameras(four_numbers):
         dtype=torch.float32,
         shapes={(4, 3): "The turn is told as two numbers, its sine and its cosine."},
         slips={
-            "The angle of the first column is measured from the horizon; it is measured from the z axis here.": [
+            "The first column has the wrong sign: it is θ − θ₀, with angles from the z axis, not from the horizon.": [
                 [-0.1538, 0.26312, 0.96476, -0.44732],
                 [0.21708, 0.96476, -0.26312, -0.04603052],
                 [-0.27605, -1.0, -4e-08, -0.17688],

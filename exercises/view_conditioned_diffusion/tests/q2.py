@@ -5,7 +5,7 @@ points = None
 
 
 @test_case(points=2, hidden=False)
-def test_nine_points(lifted):
+def test_ten_points(lifted):
     import torch
 
     from minilib.grading.feedback import compare, run
@@ -24,6 +24,7 @@ def test_nine_points(lifted):
             [1.24, -0.347, 0.48],
             [-0.28, 0.127, -0.55],
             [-0.01, -0.97, 2.0],
+            [-0.08, -0.44, 0.46],
         ]
     )
     right = [
@@ -36,13 +37,14 @@ def test_nine_points(lifted):
         [2.0, 8.0],
         [4.0, 10.0],
         [0.0, 0.0],
+        [0.0, 0.0],
     ]
     compare(
         run(lifted, features, points, pose, lens),
         right,
         what="lifted(features, points, camera_to_world, intrinsics)",
         dtype=torch.float32,
-        shapes={(2, 9): "One row for each point: features[:, rows, columns] has to be turned."},
+        shapes={(2, 10): "One row for each point: features[:, rows, columns] has to be turned."},
         slips={
             "Points of the world went through camera_to_world; that is the way back.": [
                 [0.0, 0.0],
@@ -54,6 +56,7 @@ def test_nine_points(lifted):
                 [0.0, 0.0],
                 [0.0, 0.0],
                 [6.0, 12.0],
+                [0.0, 0.0],
             ],
             "v grows upwards here; in OpenCV's axes y points down.": [
                 [4.0, 10.0],
@@ -63,6 +66,7 @@ def test_nine_points(lifted):
                 [0.0, 0.0],
                 [0.0, 0.0],
                 [2.0, 8.0],
+                [0.0, 0.0],
                 [0.0, 0.0],
                 [0.0, 0.0],
             ],
@@ -76,6 +80,7 @@ def test_nine_points(lifted):
                 [6.0, 12.0],
                 [5.0, 11.0],
                 [0.0, 0.0],
+                [0.0, 0.0],
             ],
             "u counts columns and v counts rows: the map is asked as [:, row, column].": [
                 [1.0, 7.0],
@@ -86,6 +91,7 @@ def test_nine_points(lifted):
                 [6.0, 12.0],
                 [5.0, 11.0],
                 [3.0, 9.0],
+                [0.0, 0.0],
                 [0.0, 0.0],
             ],
             "A point behind the camera is not seen, though its division lands in the picture.": [
@@ -98,6 +104,19 @@ def test_nine_points(lifted):
                 [2.0, 8.0],
                 [4.0, 10.0],
                 [0.0, 0.0],
+                [0.0, 0.0],
+            ],
+            "int and long cut towards 0, so −0.3 becomes pixel 0: floor first, or look at u and v.": [
+                [1.0, 7.0],
+                [5.0, 11.0],
+                [3.0, 9.0],
+                [0.0, 0.0],
+                [0.0, 0.0],
+                [5.0, 11.0],
+                [2.0, 8.0],
+                [4.0, 10.0],
+                [0.0, 0.0],
+                [1.0, 7.0],
             ],
             "A point beside the picture gets zeros, not what the pixel at the edge shows.": [
                 [1.0, 7.0],
@@ -109,6 +128,7 @@ def test_nine_points(lifted):
                 [2.0, 8.0],
                 [4.0, 10.0],
                 [1.0, 7.0],
+                [1.0, 7.0],
             ],
             "Pixels are counted up to w − 1 here: u = 1 is the outer edge of the last pixel, not its middle.": [
                 [1.0, 7.0],
@@ -119,6 +139,7 @@ def test_nine_points(lifted):
                 [2.0, 8.0],
                 [2.0, 8.0],
                 [1.0, 7.0],
+                [0.0, 0.0],
                 [0.0, 0.0],
             ],
         },

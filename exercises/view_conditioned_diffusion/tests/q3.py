@@ -28,6 +28,7 @@ def test_three_rays(gathered):
         right,
         what="how much was stopped",
         dtype=torch.float32,
+        shapes={(3, 2): "The two results have changed places."},
         slips={
             "T counts the sample itself: only what lies before it has been passed.": [0.32034, 0.1586, 0.0],
             "The length of the pieces is missing.": [0.95021, 0.99945, 0.0],

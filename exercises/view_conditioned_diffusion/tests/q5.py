@@ -8,53 +8,50 @@ points = None
 def test_five_pictures(drawn_task):
     import torch
 
-    from minilib.grading.feedback import CheckFailed, StudentError, compare, parts, run
+    from minilib.grading.feedback import CheckFailed, StudentError, compare, parts, run, unchanged
 
-    images = torch.tensor([0.1, -0.4, 0.8, 0.5, -0.9]).reshape(5, 1, 1, 1).expand(5, 3, 1, 1)
-    noise = torch.tensor([1.0, -2.0, 0.5, -0.25, 2.0]).reshape(5, 1, 1, 1).expand(5, 3, 1, 1)
-    order = torch.tensor([3, 0, 4, 2, 1])
+    def pictures(values):
+        return torch.tensor(values).reshape(-1, 1, 1, 1).repeat(1, 3, 1, 1) * torch.tensor([1.0, 0.5, -0.5]).reshape(
+            3, 1, 1
+        )
+
+    images, noise = pictures([0.1, -0.4, 0.8, 0.5, -0.9]), pictures([1.0, -2.0, 0.5, -0.25, 2.0])
+    order, before = torch.tensor([3, 0, 4, 2, 1]), images.clone()
     what = "drawn_task(images, noise, order, 2, 2, 0.64)"
     inputs, x_t, x0 = parts(run(drawn_task, images, noise, order, 2, 2, 0.64), ("inputs", "x_t", "x_0"), what=what)
-    shown = [
-        some[:, 0, 0, 0] if isinstance(some, torch.Tensor) and some.ndim == 4 else some for some in (inputs, x_t, x0)
-    ]
-    right = [0.5, 0.1]
     compare(
-        shown[0],
-        right,
+        inputs,
+        pictures([0.5, 0.1]),
         what="inputs",
-        dtype=torch.float32,
-        shapes={(5,): "All pictures are inputs here, the targets too: the answer leaks into the question."},
+        shapes={(5, 3, 1, 1): "All pictures are inputs here, the targets too: the answer leaks into the question."},
         slips={
-            "These are pictures 0 and 1; order says which come first.": [0.1, -0.4],
-            "The inputs are noised; they are clean.": [0.25, 0.68],
-            "The targets are among the inputs: the answer leaks into the question.": [0.8, -0.4],
+            "These are pictures 0 and 1; order says which come first.": pictures([0.1, -0.4]),
+            "The inputs are noised; they are clean.": pictures([0.25, 0.68]),
+            "The targets are among the inputs: the answer leaks into the question.": pictures([0.8, -0.4]),
         },
     )
-    right = [0.8, -0.4]
     compare(
-        shown[2],
-        right,
+        x0,
+        pictures([0.8, -0.4]),
         what="x_0",
-        dtype=torch.float32,
         slips={
-            "The targets are the inputs themselves.": [0.5, 0.1],
-            "The targets are those after the inputs in the order; the last ones were asked for.": [-0.9, 0.8],
-            "This is the noise; the model has to say the picture.": [0.5, -2.0],
+            "The targets are the inputs themselves.": pictures([0.5, 0.1]),
+            "The targets are those after the inputs in the order; the last ones were asked for.": pictures([-0.9, 0.8]),
+            "This is the noise; the model has to say the picture.": pictures([0.5, -2.0]),
+            "x_t and x_0 have changed places.": pictures([0.94, -1.52]),
         },
     )
-    right = [0.94, -1.52]
     compare(
-        shown[1],
-        right,
+        x_t,
+        pictures([0.94, -1.52]),
         what="x_t",
-        dtype=torch.float32,
         slips={
-            "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": [0.692, -0.976],
-            "Signal and noise have changed places.": [0.88, -1.84],
-            "The noise of other pictures: it is counted by their numbers.": [1.24, -1.52],
+            "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": pictures([0.692, -0.976]),
+            "Signal and noise have changed places.": pictures([0.88, -1.84]),
+            "The noise of other pictures: it is counted by their numbers.": pictures([1.24, -1.52]),
         },
     )
+    unchanged(before, images, what="images")
     try:
         drawn_task(images, noise, order, 3, 3, 0.64)
     except Exception as error:
