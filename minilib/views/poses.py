@@ -6,7 +6,7 @@ loss of the view model itself while its attention is fitted to the object's own 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from minilib.diffusion.unet_blocks import SpatialAttention
 from minilib.views.cameras import Camera, matrix_product, orbit
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views, turned_to
+from minilib.views.lifted import Volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +30,23 @@ class PoseGrid:
         azimuths: how many, all around.
         elevations: in radians above the horizon.
         distance: from the centre, in world units.
+        finalists: places that are looked at closely, for each view and each assumption about the first camera; 0 for
+            none.
+        rounds: how often each view looks for its place anew once all have one.
     Raises:
-        ValueError: nothing to look for, or a distance that is not positive.
+        ValueError: nothing to look for, a distance that is not positive, or a negative number.
     """
 
     azimuths: int = 24
     elevations: tuple[float, ...] = tuple(math.radians(angle) for angle in (0, 17, 33, 50))
     distance: float = 2.9
+    finalists: int = 8
+    rounds: int = 2
 
     def __post_init__(self):
-        if self.azimuths < 1 or not self.elevations or self.distance <= 0:
+        if self.azimuths < 1 or not self.elevations or self.distance <= 0 or min(self.finalists, self.rounds) < 0:
             raise ValueError(
-                f"expected azimuths >= 1, elevations and a distance > 0, got {self.azimuths}, {self.elevations} and"
-                f" {self.distance}"
+                f"expected azimuths >= 1, elevations, a distance > 0 and finalists and rounds >= 0, got {self}"
             )
 
     def firsts(self) -> Camera:
@@ -91,20 +96,24 @@ def search_poses(
     images: Float[Tensor, "n 3 h w"],
     intrinsics: Float[Tensor, "3 3"],
     grid: PoseGrid | None = None,
+    *,
+    last_time: int = 999,
 ) -> Camera:
-    """Cameras (n,) under which the volumes of a view model explain pictures best, in a world that is upright and has
-    the first camera at azimuth 0.
+    """Cameras (n,) under which a view model explains pictures best, in a world that is upright and has the first camera
+    at azimuth 0.
 
     The volume of the first view is looked at from everywhere on the grid, under each assumption of how high the first
-    camera stood. The assumption that explains all others best is kept. Then the view that is explained best gets its
-    place and goes into the volume, and so on. What is compared is small and coarse: a start, not an answer. Of one
-    picture alone nothing says how high its camera stood; it gets the grid's first elevation.
+    camera stood. Where it looks most like a picture, the model guesses the whole view, in one step from noise. The
+    assumption that explains all others best is kept. Then the view that is explained best gets its place and goes into
+    the volume, and so on; and in the end each looks anew, from what the others show. Of one picture alone nothing says
+    how high its camera stood; it gets the grid's first elevation.
 
     Args:
-        model: whose volumes; what its denoiser draws is not used.
+        model: the view model.
         images: in [−1, 1], on white.
         intrinsics: of all cameras.
-        grid: where to look.
+        grid: where to look, and how closely.
+        last_time: the time of pure noise.
     Raises:
         ValueError: no picture, or pictures of another size than the model's, or with values outside [−1, 1].
     """
@@ -113,34 +122,64 @@ def search_poses(
         raise ValueError(f"expected at least one image, (n, 3, {size}, {size}), got {tuple(images.shape)}")
     if not bool((images.abs() <= 1.01).all()):  # NaN is not, either
         raise ValueError(f"expected images in [-1, 1], got values in [{images.min():.3g}, {images.max():.3g}]")
-    lens, device = intrinsics.to(torch.float32), images.device
+    lens, device, count = intrinsics.to(torch.float32), images.device, len(images)
     firsts, others = (_with_lens(some, lens).to(device) for some in (grid.firsts(), grid.others()))
     ways = turned_to(Camera(*(x.expand(len(firsts.camera_to_world), *x.shape) for x in _parts(others))), firsts)
-    own = turned_to(firsts[:, None], firsts)[0]  # the first camera in its own axes: the same in all worlds
-    errors = _errors(model, images[:1], own, images, ways)
-    height = int(errors[:, :, 1:].amin(1).sum(1).argmin())
-    places, errors = {0: own[0]}, errors[height]
-    while len(places) < len(images):
-        best = errors.amin(0)
-        best[list(places)] = math.inf
-        chosen = int(best.argmin())
-        places[chosen] = ways[height, int(errors[:, chosen].argmin())]
-        if len(places) < len(images):
-            parts = zip(*(_parts(one) for one in places.values()), strict=True)
-            placed = Camera(*(torch.stack(list(some)) for some in parts))
-            errors = _errors(model, images[list(places)], placed, images, ways[height : height + 1])[0]
-    return _upright([places[number] for number in range(len(images))], firsts[height])
+    own = turned_to(firsts[:, None], firsts)[0, 0]  # the first camera in its own axes: the same in all worlds
+    look = _Look(model, images, grid.finalists, last_time)
+    alone = look.volume({0: own})
+    found = [look.best(alone, ways[height], range(1, count)) for height in range(len(firsts.camera_to_world))]
+    height = min(range(len(found)), key=lambda number: sum(error for _, error in found[number].values()))
+    places, ways = {0: own}, ways[height]
+    while len(places) < count:
+        left = [number for number in range(count) if number not in places]
+        if len(places) > 1:
+            found[height] = look.best(look.volume(places), ways, left)
+        chosen = min(left, key=lambda number: found[height][number][1])
+        places[chosen] = found[height][chosen][0]
+    for _ in range(grid.rounds if count > 2 else 0):
+        for number in range(1, count):
+            rest = {other: place for other, place in places.items() if other != number}
+            places[number] = look.best(look.volume(rest), ways, [number])[number][0]
+    return _upright([places[number] for number in range(count)], firsts[height])
 
 
-def _errors(
-    model: ViewDenoiser, known: Tensor, placed: Camera, images: Float[Tensor, "n 3 h w"], ways: Camera
-) -> Float[Tensor, "e c n"]:
-    """Squared error of each picture against the volume of known ones, seen from each of the cameras (e, c)."""
-    volume = model.lifted(Views(known[None], placed[None]))
-    seen = model.lifted.glimpse(volume, Camera(*(some.flatten(0, 1)[None] for some in _parts(ways))))
-    looks = (seen.values + (1 - seen.opacity)[:, :, None])[0].float()
-    small = F.adaptive_avg_pool2d(images, looks.shape[-1])
-    return torch.cdist(looks.flatten(1), small.flatten(1)).square().unflatten(0, ways.batch_shape)
+class _Look:
+    """Compares pictures with what the model makes of others, seen from many places."""
+
+    def __init__(self, model: ViewDenoiser, images: Float[Tensor, "n 3 h w"], finalists: int, last_time: int):
+        self.model, self.images, self.finalists, self.last_time = model, images, finalists, last_time
+        noise = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(0))
+        self.noise = noise.to(images)
+
+    def volume(self, places: Mapping[int, Camera]) -> Volume:
+        """Of the pictures that have a place."""
+        camera = Camera(*(torch.stack(list(some)) for some in zip(*map(_parts, places.values()), strict=True)))
+        return self.model.lifted(Views(self.images[list(places)][None], camera[None]))
+
+    def best(self, volume: Volume, ways: Camera, numbers: Iterable[int]) -> dict[int, tuple[Camera, float]]:
+        """For some pictures the place among `ways` (c,) from where they are explained best, and their error there."""
+        rows = list(numbers)
+        if not rows:
+            return {}
+        seen = self.model.lifted.glimpse(volume, ways[None])
+        looks = (seen.values + (1 - seen.opacity)[:, :, None])[0].float()
+        small = F.adaptive_avg_pool2d(self.images[rows], looks.shape[-1])
+        errors = torch.cdist(looks.flatten(1), small.flatten(1)).square().T / small[0].numel()
+        if not self.finalists:
+            return {n: (ways[int(row.argmin())], float(row.min())) for n, row in zip(rows, errors, strict=True)}
+        picks = errors.topk(min(self.finalists, errors.shape[1]), largest=False).indices
+        asked, where = picks.flatten().unique(return_inverse=True)
+        maps, _ = self.model.maps(volume, ways[asked][None])
+        times = torch.full((len(asked),), self.last_time, device=maps.device)
+        guesses = self.model.predict(self.noise.expand(len(asked), -1, -1, -1), times, maps[0]).float()
+        truth = self.images[rows][:, None]
+        close = (guesses[where.view_as(picks)] - truth).square().mean((2, 3, 4))
+        chosen = close.argmin(1)
+        return {
+            number: (ways[int(picks[row, chosen[row]])], float(close[row, chosen[row]]))
+            for row, number in enumerate(rows)
+        }
 
 
 def _upright(places: Sequence[Camera], first: Camera) -> Camera:

@@ -8,7 +8,7 @@ import torch
 from minilib.views.cameras import Camera, orbit
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views
-from minilib.views.lifted import LiftedConfig
+from minilib.views.lifted import LiftedConfig, Volume
 from minilib.views.poses import Adaptation, PoseGrid, TurnedCameras, adapt, search_poses
 from minilib.views.relative import relative_to, rotation_error
 from minilib.views.volume import Rendering, render, voxel_centers
@@ -38,6 +38,8 @@ class KnowsTheBall(torch.nn.Module):
 
     def forward(self, views):
         self.told.append(views)
+        cube, flat = torch.zeros(1, 1, 8, 8, 8), torch.zeros(1, 1, 8, 8)
+        return Volume(cube.expand(1, 8, 8, 8, 8), cube, cube, Rendering(cube, flat, flat), views)
 
     def glimpse(self, volume, cameras):
         turn = torch.eye(4)
@@ -53,17 +55,48 @@ def test_cameras_are_found_where_a_volume_looks_like_the_pictures():
     truth = orbit(torch.tensor([0.0, 1.0, 2.6, -1.3]), torch.tensor(heights), 2.9).to(torch.float32)
     model = ViewDenoiser(SMALL)
     model.lifted = KnowsTheBall(truth[0])
-    found = search_poses(model, painted_ball(truth[None]), truth.intrinsics[0], PoseGrid(azimuths=36))
+    grid = PoseGrid(azimuths=36, finalists=0)
+    found = search_poses(model, painted_ball(truth[None]), truth.intrinsics[0], grid)
     assert torch.allclose(found.camera_to_world[0], truth.camera_to_world[0], atol=1e-5)
     assert torch.rad2deg(rotation_error(found, truth)).max() < 6  # the grid's steps are 10 degrees
     assert torch.allclose(found.position.norm(dim=-1), torch.tensor(2.9))
     pictures = painted_ball(truth[None])
-    assert [views.images.shape[1] for views in model.lifted.told] == [1, 2, 3]
+    assert [views.images.shape[1] for views in model.lifted.told] == [1, 2, 3, *[3] * 6]
     for views in model.lifted.told:  # whoever has a place goes into the volume with it
         rows = [int((pictures - image).abs().flatten(1).sum(1).argmin()) for image in views.images[0]]
         there = relative_to(found, found[:1])
         ours = relative_to(views.camera[0], views.camera[0, :1])
         assert torch.allclose(ours.camera_to_world, there.camera_to_world[rows], atol=1e-5)
+
+
+class PaintsTheBall(ViewDenoiser):
+    """Its volumes show nothing but grey, and it guesses the painted ball, as the first view sees it."""
+
+    def __init__(self, first):
+        super().__init__(SMALL)
+        self.first, self.lifted = first, KnowsTheBall(first)
+        self.lifted.glimpse = lambda volume, cameras: Rendering(
+            torch.zeros(1, cameras.batch_shape[1], 3, 8, 8), torch.ones(1, cameras.batch_shape[1], 8, 8), torch.zeros(1)
+        )
+
+    def maps(self, volume, targets):
+        return targets.camera_to_world, None
+
+    def predict(self, x_t, t, maps):
+        assert (t == 999).all()
+        turn = torch.eye(4)
+        turn[:3, :3] = self.first.camera_to_world[:3, :3]
+        return painted_ball(Camera((turn @ maps)[None], self.first.intrinsics.expand(1, len(maps), 3, 3)))
+
+
+def test_the_models_guess_decides_among_the_finalists():
+    truth = orbit(torch.tensor([0.0, 1.0, -1.3]), torch.tensor([0.3, 0.0, 0.9]), 2.9).to(torch.float32)
+    model, errors = PaintsTheBall(truth[0]), []
+    for finalists in (1, 1000):
+        grid = PoseGrid(azimuths=36, elevations=(0.0, 0.3, 0.6, 0.9), finalists=finalists)
+        found = search_poses(model, painted_ball(truth[None]), truth.intrinsics[0], grid)
+        errors.append(torch.rad2deg(rotation_error(found, truth)).max())
+    assert errors[1] < 6 < errors[0]
 
 
 def test_one_view_is_where_views_are_counted_from():

@@ -1,0 +1,46 @@
+"""Do the views that a model draws of a toy agree? Designs of models of views, jointly and one by one.
+
+`python -m minilib.studies.orbits FOLDER ...` measures trained runs, in folders named as their recipes, or what ships
+under that name, and writes orbits.json.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from minilib.evaluate.orbits import around, orbit_metrics
+from minilib.studies import write_study
+from minilib.weights import FOLDER, load_trained
+
+TOGETHER = {"transformer-toybox"}
+"""Designs in which the views of a sample look at each other; in the others, together or one by one is the same."""
+
+AVERAGED = (1, 2, 4)
+"""Numbers of samples whose mean is measured, too: a higher PSNR, and less that could disagree."""
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m minilib.studies.orbits", description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+", help="of runs, or names of what ships")
+    parser.add_argument("--toys", type=int, default=20)
+    options = parser.parse_args()
+    toys, found = around(options.toys, 400), {}
+    for folder in options.folders:
+        recipe, model = load_trained(folder.name, folder if folder.is_dir() else FOLDER)
+        for inputs in (count for count in (1, 3) if count <= recipe.max_views):
+            for jointly in (True, False) if folder.name in TOGETHER else (True,):
+                name = f"{folder.name}, {inputs}{'' if jointly else ', one by one'}"
+                metrics: dict[str, Any] = orbit_metrics(
+                    recipe, model, toys, inputs=inputs, jointly=jointly, averaged=AVERAGED
+                )
+                found[name] = metrics
+                print(name, {key: round(value["value"], 4) for key, value in metrics.items()}, flush=True)
+    write_study("orbits", {"toys": options.toys, "averaged": AVERAGED, "designs": found})
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    main()
