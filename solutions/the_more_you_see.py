@@ -603,7 +603,7 @@ def test_many_views(best_places):
 # # END TESTS
 
 # %% [raw] withheld="q3"
-# minilib.views.poses.search_poses
+# minilib.views.pose_search.search_poses
 
 
 # %% mutant="best of all" question="q3" says="it has to serve all views"

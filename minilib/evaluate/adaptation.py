@@ -18,7 +18,8 @@ from minilib.recipes.views_toybox import ViewsToybox
 from minilib.views.cameras import Camera
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views, turned_to
-from minilib.views.poses import Adaptation, TurnedCameras, adapt, search_poses
+from minilib.views.pose_search import search_poses
+from minilib.views.poses import Adaptation, TurnedCameras, adapt
 from minilib.views.relative import rotation_error
 
 TASKS = 4
@@ -70,8 +71,7 @@ def prior_loss(
 
 def as_first_sees(camera: Camera, first: Camera) -> Camera:
     """Cameras (n,) in a world that is turned so that its axes are those of the camera `first`."""
-    many = Camera(camera.camera_to_world[None], camera.intrinsics[None])
-    return turned_to(many, Camera(first.camera_to_world[None], first.intrinsics[None]))[0]
+    return turned_to(camera[None], first[None])[0]
 
 
 def pose_errors(found: Camera, truth: Camera) -> Float[Tensor, " m"]:
@@ -98,8 +98,7 @@ class Object:
     @torch.no_grad()
     def quality(self, recipe: ViewsToybox, model: ViewDenoiser, camera: Camera, *, samples: int = 8) -> float:
         """PSNR in dB of the mean of some samples, if the pictures are taken for those of given cameras."""
-        views = Views(self.images[None], Camera(camera.camera_to_world[None], camera.intrinsics[None]))
-        asked = Camera(self.target.camera_to_world[None, None], self.target.intrinsics[None, None])
+        views, asked = Views(self.images[None], camera[None]), self.target[None, None]
         return float(psnr(recipe.make_views(model, views, asked, samples=samples)[0, 0].mean(0), self.truth))
 
 

@@ -20,7 +20,6 @@ from minilib.metrics import psnr
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.studies import write_study
 from minilib.studies.view_designs import guessed
-from minilib.views.cameras import Camera
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.poses import Adaptation, TurnedCameras, adapt
 from minilib.weights import load_trained
@@ -33,8 +32,8 @@ CONFIG = Adaptation(steps=40)
 
 def object_of(toys: Toys, row: int, count: int) -> Object:
     """A toy with its first `count` views, told in the first one's axes."""
-    camera, first = toys.views.camera[row], toys.views.camera[row, 0]
-    told = as_first_sees(Camera(*(torch.cat([some[:count], some[-1:]]) for some in _parts(camera))), first)
+    camera = toys.views.camera[row]
+    told = as_first_sees(camera[[*range(count), -1]], camera[0])
     return Object(toys.views.images[row, :count], told[:-1], toys.truth[row], told[-1])
 
 
@@ -49,10 +48,6 @@ def forgetting(
         return psnr(guessed(recipe, some, others.views[:, :2], others.target), others.truth).mean()
 
     return float(quality(adapted) - quality(model))
-
-
-def _parts(camera: Camera) -> tuple[Tensor, Tensor]:
-    return camera.camera_to_world, camera.intrinsics
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -203,6 +204,13 @@ def plucker_rays(camera: Camera, height: int, width: int) -> Float[Tensor, "*b 6
     directions = directions / directions.norm(dim=-1, keepdim=True)
     moments = torch.linalg.cross(camera.position[..., None, None, :].expand_as(directions), directions)
     return torch.cat([moments, directions], dim=-1).movedim(-1, -3)
+
+
+def rotation_pose(rotation: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4 4"]:
+    """Rigid transforms that turn, and move nothing."""
+    pose = F.pad(rotation, (0, 1, 0, 1))
+    pose[..., 3, 3] = 1.0
+    return pose
 
 
 def matrix_product(a: Float[Tensor, "*#b n k"], b: Float[Tensor, "*#b k m"]) -> Float[Tensor, "*b n m"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minilib.views.cameras import Camera, matrix_product, project
+from minilib.views.cameras import Camera, matrix_product, project, rotation_pose
 from minilib.views.relative import check_cameras
 
 EXTENT = 1.05
@@ -62,9 +62,7 @@ def turned_to(camera: Camera, reference: Camera) -> Camera:
     The object's centre stays where it was. How the world was turned before leaves no trace in the result: a network
     that gets it cannot learn which way the objects of its training stood.
     """
-    back = torch.zeros_like(reference.camera_to_world)
-    back[..., 3, 3] = 1.0
-    back[..., :3, :3] = reference.camera_to_world[..., :3, :3].mT
+    back = rotation_pose(reference.camera_to_world[..., :3, :3].mT)
     return Camera(matrix_product(back[..., None, :, :], camera.camera_to_world), camera.intrinsics)
 
 

@@ -13,7 +13,8 @@ from minilib.views.cameras import Camera, orbit, plucker_rays, project, random_o
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views, check_views
 from minilib.views.lifted import LiftedConfig
-from minilib.views.poses import Adaptation, PoseGrid, search_poses
+from minilib.views.pose_search import PoseGrid, search_poses
+from minilib.views.poses import Adaptation
 from minilib.views.relative import check_cameras
 from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
 

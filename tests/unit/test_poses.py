@@ -9,7 +9,8 @@ from minilib.views.cameras import Camera, orbit
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views
 from minilib.views.lifted import LiftedConfig, Volume
-from minilib.views.poses import Adaptation, PoseGrid, TurnedCameras, adapt, search_poses
+from minilib.views.pose_search import PoseGrid, search_poses
+from minilib.views.poses import Adaptation, TurnedCameras, adapt
 from minilib.views.relative import relative_to, rotation_error
 from minilib.views.volume import Rendering, render, voxel_centers
 
