@@ -2,30 +2,20 @@
 
 import pytest
 import torch
+from view_tools import SMALL, some_toys
 
 from minilib.evaluate.adaptation import arms, own_loss, pose_errors
-from minilib.evaluate.views import Toys
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.studies.adaptation import object_of, summary
-from minilib.views.cameras import Camera, orbit, random_orbit
-from minilib.views.denoiser import ViewDenoiserConfig
-from minilib.views.inputs import Views
-from minilib.views.lifted import LiftedConfig
+from minilib.views.cameras import orbit
 from minilib.views.poses import Adaptation, TurnedCameras
 
-SMALL = ViewDenoiserConfig(
-    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
-    widths=(16, 32),
-)
 RECIPE = ViewsToybox(model=SMALL, num_toys=6)
 
 
 @pytest.fixture(scope="module")
 def toys():
-    generator = torch.Generator().manual_seed(0)
-    some = random_orbit(24, generator, elevation=(-0.1, 0.9)).to(torch.float32)
-    camera = Camera(some.camera_to_world.unflatten(0, (2, 12)), some.intrinsics.unflatten(0, (2, 12)))
-    return Toys(Views(2 * torch.rand(2, 12, 3, 16, 16, generator=generator) - 1, camera))
+    return some_toys(2)
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,16 @@
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from view_tools import SMALL
 
 from minilib.metrics import psnr
 from minilib.recipes.views_toybox import ViewsToybox, rendering_error
 from minilib.views.cameras import Camera, plucker_rays
-from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
+from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views, turned_to
-from minilib.views.lifted import LiftedConfig
 from minilib.views.relative import check_cameras, relative_to, rotation_error, spherical_offset, translation_error
 from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
 from minilib.views.zero123 import Zero123, Zero123Config
-
-SMALL = ViewDenoiserConfig(
-    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
-    widths=(16, 32),
-)
 
 
 def some_cameras(*shape):

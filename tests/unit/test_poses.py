@@ -4,20 +4,16 @@ import math
 
 import pytest
 import torch
+from view_tools import SMALL
 
 from minilib.views.cameras import Camera, orbit
-from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
+from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views
-from minilib.views.lifted import LiftedConfig, Volume
+from minilib.views.lifted import Volume
 from minilib.views.pose_search import PoseGrid, search_poses
 from minilib.views.poses import Adaptation, TurnedCameras, adapt
 from minilib.views.relative import relative_to, rotation_error
 from minilib.views.volume import Rendering, render, voxel_centers
-
-SMALL = ViewDenoiserConfig(
-    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
-    widths=(16, 32),
-)
 
 
 def painted_ball(camera):

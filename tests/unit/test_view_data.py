@@ -7,21 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 from PIL import Image
+from view_tools import SMALL
 
 from minilib.evaluate.views import evaluate_views, held_out
 from minilib.recipes.view_designs import TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.training import train
 from minilib.views.cameras import orbit
-from minilib.views.denoiser import ViewDenoiserConfig
-from minilib.views.lifted import LiftedConfig
 from minilib.views.transformer import ViewTransformerConfig
 from minilib.weights import load_trained, save_trained
-
-SMALL = ViewDenoiserConfig(
-    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
-    widths=(16, 32),
-)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +62,7 @@ def test_an_object_for_testing_is_there_once_with_its_views_mixed(folder):
     assert toys.views.images.shape == (2, 12, 3, 16, 16)
     steps = (toys.views.images[0, :, 0, 8, 8].diff() > 0).sum()
     assert 2 <= steps <= 9  # not in the order of the files
-    with pytest.raises(ValueError, match="expected at least two objects to measure, got 1 in"):
+    with pytest.raises(ValueError, match="expected at least two objects to measure, got 1 of"):
         held_out(recipe, 100, split="validation")
 
 

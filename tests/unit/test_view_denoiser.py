@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from view_tools import SMALL, some_views
 
 from minilib.diffusion.samplers import ddim, sampling_times
 from minilib.evaluate.views import copied
@@ -9,25 +10,13 @@ from minilib.metrics import psnr
 from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
-from minilib.views.cameras import Camera, orbit, pixel_centers, random_orbit, ray_directions
-from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
+from minilib.views.cameras import Camera, orbit, pixel_centers, ray_directions
+from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views
 from minilib.views.lifted import Lifted, LiftedConfig, Volume
 from minilib.views.transformer import Moves, ViewTransformer, ViewTransformerConfig
 from minilib.views.volume import voxel_centers
 from minilib.views.zero123 import Zero123, Zero123Config
-
-SMALL = ViewDenoiserConfig(
-    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
-    widths=(16, 32),
-)
-
-
-def some_views(b, n, *, size=16, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    some = random_orbit(b * n, generator, elevation=(-0.3, 1.0)).to(torch.float32)
-    camera = Camera(some.camera_to_world.unflatten(0, (b, n)), some.intrinsics.unflatten(0, (b, n)))
-    return Views(2 * torch.rand(b, n, 3, size, size, generator=generator) - 1, camera)
 
 
 @pytest.fixture(scope="module")

@@ -5,28 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from view_tools import SMALL, some_toys
 
-from minilib.evaluate.views import Toys
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.studies.view_designs import CURVE, curve_of, guessed, watched
 from minilib.training import train
-from minilib.views.cameras import Camera, random_orbit
-from minilib.views.denoiser import ViewDenoiserConfig
-from minilib.views.inputs import Views
-from minilib.views.lifted import LiftedConfig
-
-SMALL = ViewDenoiserConfig(
-    lifted=LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8, num_samples=8),
-    widths=(16, 32),
-)
 
 
 @pytest.fixture(scope="module")
 def toys():
-    generator = torch.Generator().manual_seed(0)
-    some = random_orbit(36, generator, elevation=(-0.3, 1.0)).to(torch.float32)
-    camera = Camera(some.camera_to_world.unflatten(0, (3, 12)), some.intrinsics.unflatten(0, (3, 12)))
-    return Toys(Views(2 * torch.rand(3, 12, 3, 16, 16, generator=generator) - 1, camera))
+    return some_toys(3)
 
 
 @pytest.fixture(scope="module")
