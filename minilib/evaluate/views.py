@@ -60,7 +60,9 @@ def held_out(recipe: ToyViewsRecipe, num_toys: int, first: int = 0, *, split: st
     start = first if recipe.data else 0
     rows = range(start, min(start + num_toys, len(toys)))
     if len(rows) < 2:
-        raise ValueError(f"expected at least two objects to measure, got {len(rows)} in {recipe.data}/{split}")
+        raise ValueError(
+            f"expected at least two objects to measure, got {len(rows)} of {recipe.data or 'the toys'}, {split}"
+        )
     images, poses, lenses = stacked(toys, rows, "rgb", "camera_to_world", "intrinsics")
     return Toys(Views(images, Camera(poses, lenses)))
 
