@@ -17,8 +17,8 @@ from minilib.evaluate.common import metric
 from minilib.metrics import psnr
 from minilib.recipes.toy_views import ToyViewsRecipe
 from minilib.toybox import seeds_of
-from minilib.toybox.catalog import Toy, make_toy
-from minilib.toybox.render import Stage
+from minilib.toybox.catalog import make_toy
+from minilib.toybox.render import Item, Stage
 from minilib.views.cameras import Camera, orbit, pixel_centers, unproject
 from minilib.views.inputs import Views
 from minilib.views.volume import lift
@@ -46,32 +46,32 @@ class Staged:
     depth: Float[Tensor, "b m h w"]
 
 
-def staged(toys: Sequence[Toy], camera: Camera, *, image_size: int = 64) -> Staged:
-    """Toys from m cameras (m,)."""
+def staged(things: Sequence[Sequence[Item]], camera: Camera, *, image_size: int = 64) -> Staged:
+    """Toys, or other coloured meshes, from m cameras (m,)."""
     images, depth = [], []
-    for toy in toys:
-        stage = Stage(toy.items())
+    for items in things:
+        stage = Stage(items)
         seen = [stage.render(camera[number], image_size=image_size) for number in range(len(camera.camera_to_world))]
         images.append(torch.stack([view.rgb for view in seen]))
         covered = [torch.where(view.alpha > 0.999, view.depth, torch.inf) for view in seen]
         depth.append(torch.stack(covered))
-    many = (some.float().expand(len(toys), *some.shape) for some in (camera.camera_to_world, camera.intrinsics))
+    many = (some.float().expand(len(things), *some.shape) for some in (camera.camera_to_world, camera.intrinsics))
     return Staged(Views(torch.stack(images), Camera(*many)), torch.stack(depth))
 
 
 def around(num_toys: int, first: int = 0, *, image_size: int = 64) -> Staged:
     """Held-out toys from `ORBIT` cameras around them."""
-    toys = [make_toy(seed) for seed in seeds_of("test")[first : first + num_toys]]
+    toys = [make_toy(seed).items() for seed in seeds_of("test")[first : first + num_toys]]
     return staged(toys, orbit(torch.arange(ORBIT) / ORBIT * 2 * torch.pi, ELEVATION, 2.9), image_size=image_size)
 
 
 def front_and_back(num_toys: int, first: int = 0) -> Staged:
     """Held-out toys that wear something behind of which the front tells nothing, from the front and from behind."""
-    toys: list[Toy] = []
+    toys: list[Sequence[Item]] = []
     for seed in seeds_of("test")[first:]:
         toy = make_toy(seed)
         if "back" in toy.attributes:
-            toys.append(toy)
+            toys.append(toy.items())
         if len(toys) == num_toys:
             break
     return staged(toys, orbit(torch.tensor([0.0, torch.pi]), ELEVATION, 2.9))

@@ -2,7 +2,7 @@
 other pictures to look like this one?"""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from minilib.views.cameras import Camera, matrix_product, orbit, rotation_pose
+from minilib.views.cameras import Camera, orbit
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views, turned_to
-from minilib.views.lifted import Volume
+
+STEEPEST = 1.5
+"""Elevation that is looked at, in radians either way: straight up, "upright" has no meaning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,34 +26,50 @@ class PoseGrid:
         azimuths: how many, all around.
         elevations: in radians above the horizon.
         distance: from the centre, in world units.
-        finalists: places that are looked at closely, for each view and each assumption about the first camera; 0 for
-            none.
-        rounds: how often each view looks for its place anew once all have one.
+        finalists: places that are looked at closely, for each view.
+        starts: for each elevation of the first camera, how many places of the view that is placed first are followed
+            up; they are 45° apart.
+        survivors: of all that was followed up, what is looked at in the end.
+        steps: in radians; by these, one after the other, each camera moves in the end.
     Raises:
-        ValueError: nothing to look for, a distance that is not positive, or a negative number.
+        ValueError: nothing to look for, a distance that is not positive, or a number below 1.
     """
 
     azimuths: int = 24
     elevations: tuple[float, ...] = tuple(math.radians(angle) for angle in (0, 17, 33, 50))
     distance: float = 2.9
-    finalists: int = 8
-    rounds: int = 2
+    finalists: int = 9
+    starts: int = 2
+    survivors: int = 2
+    steps: tuple[float, ...] = tuple(math.radians(angle) for angle in (7.5, 4))
 
     def __post_init__(self):
-        if self.azimuths < 1 or not self.elevations or self.distance <= 0 or min(self.finalists, self.rounds) < 0:
+        least = min(self.azimuths, len(self.elevations), self.finalists, self.starts, self.survivors)
+        if least < 1 or self.distance <= 0 or not all(step > 0 for step in self.steps):
             raise ValueError(
-                f"expected azimuths >= 1, elevations, a distance > 0 and finalists and rounds >= 0, got {self}"
+                "expected azimuths, elevations, finalists, starts and survivors >= 1, a distance > 0 and steps > 0,"
+                f" got {self}"
             )
 
-    def firsts(self) -> Camera:
-        """What the first view's camera may be: its azimuth is 0, for that is what azimuths are counted from."""
-        return orbit(0.0, torch.tensor(self.elevations), self.distance)
+    def places(self) -> Float[Tensor, "c 2"]:
+        """Azimuths and elevations of the grid."""
+        turns = torch.arange(self.azimuths) / self.azimuths * math.tau
+        return torch.cartesian_prod(turns, torch.tensor(self.elevations))
 
-    def others(self) -> Camera:
-        """What another view's camera may be."""
-        turns = torch.arange(self.azimuths) / self.azimuths * 2 * math.pi
-        azimuth, elevation = torch.cartesian_prod(turns, torch.tensor(self.elevations)).T
-        return orbit(azimuth, elevation, self.distance)
+
+@dataclass(frozen=True)
+class _Try:
+    """Azimuth and elevation of some pictures, by their numbers; and how badly each is explained there."""
+
+    places: dict[int, Float[Tensor, " 2"]]
+    errors: dict[int, float]
+
+    def with_place(self, number: int, place: Float[Tensor, " 2"], error: float) -> "_Try":
+        return _Try(self.places | {number: place}, self.errors | {number: error})
+
+    @property
+    def total(self) -> float:
+        return sum(self.errors.values())
 
 
 @torch.no_grad()
@@ -66,11 +84,12 @@ def search_poses(
     """Cameras (n,) under which a view model explains pictures best, in a world that is upright and has the first camera
     at azimuth 0.
 
-    The volume of the first view is looked at from everywhere on the grid, under each assumption of how high the first
-    camera stood. Where it looks most like a picture, the model guesses the whole view, in one step from noise. The
-    assumption that explains all others best is kept. Then the view that is explained best gets its place and goes into
-    the volume, and so on; and in the end each looks anew, from what the others show. Of one picture alone nothing says
-    how high its camera stood; it gets the grid's first elevation.
+    The volume of the first view is looked at from everywhere on the grid. Where it looks most like a picture, the model
+    guesses the whole view, in one step from noise. The view that is explained best gets its place and goes into the
+    volume, and so on. This is done for each elevation that the first camera may have had, and for more than one place
+    of the first view to be placed: an object may look alike from both sides. Under what explains the views best, each
+    camera then looks anew, from what the others show, and moves by smaller and smaller steps. Of one picture alone
+    nothing says how high its camera stood; it gets the grid's first elevation.
 
     Args:
         model: the view model.
@@ -86,77 +105,93 @@ def search_poses(
         raise ValueError(f"expected at least one image, (n, 3, {size}, {size}), got {tuple(images.shape)}")
     if not bool((images.abs() <= 1.01).all()):  # NaN is not, either
         raise ValueError(f"expected images in [-1, 1], got values in [{images.min():.3g}, {images.max():.3g}]")
-    lens, device, count = intrinsics.to(torch.float32), images.device, len(images)
-    firsts, others = (_with_lens(some, lens).to(device) for some in (grid.firsts(), grid.others()))
-    heights = range(len(grid.elevations))
-    ways = turned_to(others[None][[0 for _ in heights]], firsts)  # (heights, c): the same places for each
-    own = turned_to(firsts[:, None], firsts)[0, 0]  # the first camera in its own axes: the same in all worlds
-    look = _Look(model, images, grid.finalists, last_time)
-    alone = look.volume({0: own})
-    found = [look.best(alone, ways[height], range(1, count)) for height in heights]
-    height = min(heights, key=lambda number: sum(error for _, error in found[number].values()))
-    places, ways = {0: own}, ways[height]
-    while len(places) < count:
-        left = [number for number in range(count) if number not in places]
-        if len(places) > 1:
-            found[height] = look.best(look.volume(places), ways, left)
-        chosen = min(left, key=lambda number: found[height][number][1])
-        places[chosen] = found[height][chosen][0]
-    for _ in range(grid.rounds if count > 2 else 0):
-        for number in range(1, count):
-            rest = {other: place for other, place in places.items() if other != number}
-            places[number] = look.best(look.volume(rest), ways, [number])[number][0]
-    return _upright([places[number] for number in range(count)], firsts[height])
+    search = _Search(model, images, intrinsics, grid, last_time)
+    if len(images) == 1:
+        return search.cameras(torch.tensor([[0.0, grid.elevations[0]]]))
+    tries = [one for elevation in grid.elevations for one in search.begin(elevation)]
+    best = sorted(tries, key=lambda one: one.total)[: grid.survivors]
+    found = min((search.settle(one) for one in best), key=lambda one: one.total)
+    return search.cameras(torch.stack([found.places[number] for number in range(len(images))]))
 
 
-class _Look:
+class _Search:
     """Compares pictures with what the model makes of others, seen from many places."""
 
-    def __init__(self, model: ViewDenoiser, images: Float[Tensor, "n 3 h w"], finalists: int, last_time: int):
-        self.model, self.images, self.finalists, self.last_time = model, images, finalists, last_time
+    def __init__(
+        self,
+        model: ViewDenoiser,
+        images: Float[Tensor, "n 3 h w"],
+        intrinsics: Float[Tensor, "3 3"],
+        grid: PoseGrid,
+        last_time: int,
+    ):
+        self.model, self.images, self.grid, self.last_time = model, images, grid, last_time
+        self.intrinsics = intrinsics.to(images)
         noise = torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(0))
         self.noise = noise.to(images)
 
-    def volume(self, places: Mapping[int, Camera]) -> Volume:
-        """Of the pictures that have a place."""
-        return self.model.lifted(Views(self.images[list(places)][None], _stacked(places.values())[None]))
+    def cameras(self, places: Float[Tensor, "c 2"]) -> Camera:
+        """Upright cameras at azimuths and elevations."""
+        pose = orbit(places[:, 0], places[:, 1], self.grid.distance).camera_to_world
+        return Camera(pose.to(self.images), self.intrinsics.expand(len(places), 3, 3))
 
-    def best(self, volume: Volume, ways: Camera, numbers: Iterable[int]) -> dict[int, tuple[Camera, float]]:
-        """For some pictures the place among `ways` (c,) from where they are explained best, and their error there."""
-        rows = list(numbers)
-        if not rows:
-            return {}
-        seen = self.model.lifted.glimpse(volume, ways[None])
-        looks = (seen.values + (1 - seen.opacity)[:, :, None])[0].float()
-        small = F.adaptive_avg_pool2d(self.images[rows], looks.shape[-1])
-        errors = torch.cdist(looks.flatten(1), small.flatten(1)).square().T / small[0].numel()
-        if not self.finalists:
-            return {n: (ways[int(row.argmin())], float(row.min())) for n, row in zip(rows, errors, strict=True)}
-        picks = errors.topk(min(self.finalists, errors.shape[1]), largest=False).indices
-        asked, where = picks.flatten().unique(return_inverse=True)
-        maps, _ = self.model.maps(volume, ways[asked][None])
+    def begin(self, elevation: float) -> list[_Try]:
+        """All pictures with a place each, if the first camera stood at an elevation."""
+        start, others = {0: torch.tensor([0.0, elevation])}, range(1, len(self.images))
+        found = self.best(start, self.grid.places(), others)
+        surest = min(others, key=lambda number: found[number][0][1])
+        seconds: list[tuple[Tensor, float]] = []
+        for place, error in found[surest]:
+            if all(abs(math.remainder(float(place[0] - one[0]), math.tau)) > math.pi / 4 for one, _ in seconds):
+                seconds.append((place, error))
+        return [self.complete(_Try(start, {}).with_place(surest, *one)) for one in seconds[: self.grid.starts]]
+
+    def complete(self, some: _Try) -> _Try:
+        """Places for all pictures that have none, the surest first."""
+        while left := [number for number in range(len(self.images)) if number not in some.places]:
+            found = self.best(some.places, self.grid.places(), left)
+            surest = min(left, key=lambda number: found[number][0][1])
+            some = some.with_place(surest, *found[surest][0])
+        return some
+
+    def settle(self, some: _Try) -> _Try:
+        """Each picture looks anew from what the others show: first everywhere, then by small steps about its place."""
+        for step in (None, *self.grid.steps):
+            for number, place in list(some.places.items()):
+                around = self.grid.places()
+                if step is not None:
+                    about = torch.tensor([0.0, -step, step])
+                    around = place + torch.cartesian_prod(about, about)
+                    around[:, 1].clamp_(-STEEPEST, STEEPEST)
+                if number == 0:  # azimuths are counted from its own
+                    around = around[around[:, 0] == 0]
+                rest = {other: where for other, where in some.places.items() if other != number}
+                some = some.with_place(number, *self.best(rest, around, [number])[number][0])
+        return some
+
+    def best(
+        self, known: dict[int, Tensor], candidates: Float[Tensor, "c 2"], rows: Sequence[int]
+    ) -> dict[int, list[tuple[Tensor, float]]]:
+        """For each of some pictures, the best candidates with their errors, the best first: from there the picture is
+        explained by those whose places are known."""
+        camera = self.cameras(torch.stack(list(known.values())))
+        told = Views(self.images[list(known)][None], turned_to(camera[None], camera[:1]))
+        volume, ways = self.model.lifted(told), turned_to(self.cameras(candidates)[None], camera[:1])
+        truth = self.images[list(rows)]
+        picks = torch.arange(len(candidates), device=truth.device).expand(len(truth), -1)
+        if len(candidates) > self.grid.finalists:
+            seen = self.model.lifted.glimpse(volume, ways)
+            looks = (seen.values + (1 - seen.opacity)[:, :, None])[0].float()
+            small = F.adaptive_avg_pool2d(truth, looks.shape[-1])
+            errors = torch.cdist(small.flatten(1), looks.flatten(1))
+            picks = errors.topk(self.grid.finalists, largest=False).indices
+        asked, where = picks.unique(return_inverse=True)
+        maps, _ = self.model.maps(volume, ways[:, asked])
         times = torch.full((len(asked),), self.last_time, device=maps.device)
         guesses = self.model.predict(self.noise.expand(len(asked), -1, -1, -1), times, maps[0]).float()
-        truth = self.images[rows][:, None]
-        close = (guesses[where.view_as(picks)] - truth).square().mean((2, 3, 4))
-        chosen = close.argmin(1)
-        return {
-            number: (ways[int(picks[row, chosen[row]])], float(close[row, chosen[row]]))
-            for row, number in enumerate(rows)
-        }
-
-
-def _upright(places: Sequence[Camera], first: Camera) -> Camera:
-    """Cameras that are told in the first one's axes, in a world in which that one stands where it is said to."""
-    turn, camera = rotation_pose(first.camera_to_world[:3, :3]), _stacked(places)
-    return Camera(matrix_product(turn[None], camera.camera_to_world), camera.intrinsics)
-
-
-def _stacked(cameras: Iterable[Camera]) -> Camera:
-    many = list(cameras)
-    return Camera(torch.stack([one.camera_to_world for one in many]), torch.stack([one.intrinsics for one in many]))
-
-
-def _with_lens(camera: Camera, intrinsics: Float[Tensor, "3 3"]) -> Camera:
-    camera = camera.to(torch.float32)
-    return Camera(camera.camera_to_world, intrinsics.cpu().expand(*camera.batch_shape, 3, 3))
+        close = (guesses[where] - truth[:, None]).square().mean((2, 3, 4))
+        found = {}
+        for row, number in enumerate(rows):
+            order = close[row].argsort().tolist()
+            found[number] = [(candidates[int(picks[row, k])], float(close[row, k])) for k in order]
+        return found

@@ -167,12 +167,10 @@ def test_a_model_of_views_is_not_called_without_a_question():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (
-            lambda: PoseGrid(azimuths=0),
-            "finalists and rounds >= 0, got PoseGrid(azimuths=0",
-        ),
-        (lambda: PoseGrid(elevations=()), "finalists and rounds >= 0, got PoseGrid(azimuths=24, elevations=()"),
-        (lambda: PoseGrid(rounds=-1), "finalists and rounds >= 0, got PoseGrid("),
+        (lambda: PoseGrid(azimuths=0), "a distance > 0 and steps > 0, got PoseGrid(azimuths=0"),
+        (lambda: PoseGrid(elevations=()), "survivors >= 1, a distance > 0 and steps > 0, got PoseGrid("),
+        (lambda: PoseGrid(finalists=0), "survivors >= 1, a distance > 0 and steps > 0, got PoseGrid("),
+        (lambda: PoseGrid(steps=(0.1, 0.0)), "survivors >= 1, a distance > 0 and steps > 0, got PoseGrid("),
         (lambda: Adaptation(steps=0), "expected steps >= 1, learning_rate > 0 and no negative rate or weight, got"),
         (lambda: Adaptation(pose_rate=-1.0), "no negative rate or weight, got"),
         (lambda: Adaptation(pose_rate=math.nan), "no negative rate or weight, got"),
