@@ -25,6 +25,9 @@ from minilib.views.relative import rotation_error
 TASKS = 4
 """In a step, of the object's own pictures and of others."""
 
+NEAR = 15.0
+"""Degrees that a camera may be off and still count as found."""
+
 
 def own_loss(
     recipe: ViewsToybox, images: Float[Tensor, "n 3 h w"], *, seed: int = 0, tasks: int = TASKS
@@ -105,7 +108,8 @@ class Object:
 def arms(
     recipe: ViewsToybox, model: ViewDenoiser, thing: Object, data: Any, config: Adaptation, *, seed: int = 0
 ) -> dict[str, float]:
-    """PSNR of an object's view in each arm, and how many degrees the poses are off before and after.
+    """PSNR of an object's view in each arm; how many degrees the poses are off before and after, in the mean, and which
+    share of them by less than `NEAR`.
 
     All that is drawn, of the object's tasks and of others in `data`, is the same in all arms.
 
@@ -133,6 +137,11 @@ def arms(
             moved = cameras()
         found[name] = thing.quality(recipe, adapted, moved)
         if name == "refined":
-            found["error_after"] = float(pose_errors(moved, thing.camera).mean())
-    found["error_before"] = float(pose_errors(start, thing.camera).mean())
-    return found
+            found |= _off("after", pose_errors(moved, thing.camera))
+    return found | _off("before", pose_errors(start, thing.camera))
+
+
+def _off(when: str, errors: Float[Tensor, " m"]) -> dict[str, float]:
+    """The mean of errors, and how many are small: one camera on the wrong side of an object outweighs many good ones in
+    a mean."""
+    return {f"error_{when}": float(errors.mean()), f"near_{when}": float((errors < NEAR).float().mean())}

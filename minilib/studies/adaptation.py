@@ -29,6 +29,9 @@ FIRST = 100
 
 CONFIG = Adaptation(steps=40)
 
+OFF = ("error_before", "error_after", "near_before", "near_after")
+"""What is said of the poses."""
+
 
 def object_of(toys: Toys, row: int, count: int) -> Object:
     """A toy with its first `count` views, told in the first one's axes."""
@@ -59,7 +62,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         return torch.tensor([row[name] for row in by_count[count]])
 
     for count in COUNTS:
-        for name in ("known", "none", "true", "frozen", "refined", "error_before", "error_after"):
+        for name in ("known", "none", "true", "frozen", "refined", *OFF):
             if all(name in row for row in by_count[count]):
                 found[f"{name}_{count}"] = metric(column(count, name))
     first = column(COUNTS[0], "none")

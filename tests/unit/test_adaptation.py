@@ -6,7 +6,7 @@ from view_tools import SMALL, some_toys
 
 from minilib.evaluate.adaptation import arms, own_loss, pose_errors
 from minilib.recipes.views_toybox import ViewsToybox
-from minilib.studies.adaptation import object_of, summary
+from minilib.studies.adaptation import OFF, object_of, summary
 from minilib.views.cameras import orbit
 from minilib.views.poses import Adaptation, TurnedCameras
 
@@ -83,7 +83,8 @@ def test_all_arms_are_measured(toys, model):
     alone = arms(RECIPE, model, object_of(toys, 0, 1), data, config)
     assert set(alone) == {"known", "none"} and alone["known"] == pytest.approx(alone["none"], abs=1e-3)
     found = arms(RECIPE, model, object_of(toys, 0, 2), data, config)
-    assert set(found) == {"known", "none", "true", "frozen", "refined", "error_before", "error_after"}
+    assert set(found) == {"known", "none", "true", "frozen", "refined", *OFF}
+    assert found["near_before"] == float(found["error_before"] < 15)
     assert found["true"] != found["known"] and found["frozen"] != found["refined"]
 
 
@@ -94,7 +95,7 @@ def test_the_summary_pairs_toys():
             row = {"toy": toy, "count": count, "known": 17.0 + toy, "none": 16.0 + toy + gain / 2}
             if count > 1:
                 row |= {"true": 20.0, "frozen": 16.0 + toy, "refined": 16.0 + toy + gain}
-                row |= {"error_before": 20.0, "error_after": 10.0}
+                row |= {"error_before": 20.0, "error_after": 10.0, "near_before": 0.5, "near_after": 1.0}
             if count == 5:
                 row |= {"forgetting": -0.1, "forgetting_without_prior": -1.0}
             rows.append(row)
