@@ -5,9 +5,12 @@ from pathlib import Path
 from minilib.errors import require
 
 
-def check_source(source: str) -> None:
+def check_source(source: str, *, file: str = "config.json") -> None:
     """Asks the hub once whether it has a model: fetching one would try again for more than a minute.
 
+    Args:
+        source: a name on the hub, or a folder.
+        file: of the model; if it was fetched before, the hub is not asked.
     Raises:
         OSError: no such folder, or no such name, or no network.
     """
@@ -15,7 +18,7 @@ def check_source(source: str) -> None:
     if Path(source).is_dir():
         return
     try:
-        if isinstance(hub.try_to_load_from_cache(source, "config.json"), str):
+        if isinstance(hub.try_to_load_from_cache(source, file), str):
             return
         hub.HfApi().model_info(source, timeout=10)
     except Exception as error:

@@ -33,7 +33,7 @@ def load_zero123(source: str) -> Callable[..., Float[Tensor, "b 3 h w"]]:
         ValueError: a model that predicts something else than noise.
     """
     diffusers, transformers = (require(name, extra="pretrained") for name in ("diffusers", "transformers"))
-    check_source(source)
+    check_source(source, file="unet/config.json")
     unet = diffusers.UNet2DConditionModel.from_pretrained(source, subfolder="unet").eval()
     vae = diffusers.AutoencoderKL.from_pretrained(source, subfolder="vae").eval()
     encoder = transformers.CLIPVisionModelWithProjection.from_pretrained(source, subfolder="image_encoder").eval()

@@ -8,6 +8,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from minilib.interop.hub import check_source
 from minilib.interop.zero123 import CLIP_MEAN, CLIP_STD, load_zero123
 
 WIDTH = 32
@@ -115,3 +116,13 @@ def test_what_does_not_fit_is_refused(tmp_path):
     stand_in(tmp_path, prediction_type="v_prediction")
     with pytest.raises(ValueError, match="expected a model that predicts epsilon, got 'v_prediction'"):
         load_zero123(str(tmp_path))
+
+
+def test_what_was_fetched_before_needs_no_network(monkeypatch):
+    """A model of several parts has no config.json of its own."""
+    fetched = "unet/config.json"
+    monkeypatch.setattr(
+        "huggingface_hub.try_to_load_from_cache", lambda source, file: file if file == fetched else None
+    )
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: pytest.fail("the hub was asked"))
+    check_source("somebody/something", file=fetched)
