@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
-from torch import nn
+from torch import Tensor, nn
 
 from minilib.checkpoints import CHECKPOINT, fit_state_dict, read_facts, write_atomically
 
@@ -43,7 +43,8 @@ def load_trained(name: str, folder: Path = FOLDER) -> tuple[Any, Any]:
     Raises:
         FileNotFoundError: no such card or weights in the folder.
         ValueError: an unknown name, a damaged card, damaged weights, weights that do not fit the recipe's model, or a
-            card with settings that the recipe does not have.
+            card with settings that the recipe does not have, or a model that it builds on is not the one it was trained
+            with.
     """
     from minilib.recipes import make_recipe
 
@@ -57,18 +58,26 @@ def load_trained(name: str, folder: Path = FOLDER) -> tuple[Any, Any]:
     except (TypeError, KeyError) as error:
         raise ValueError(f"{path.name} has settings that this version's {name} does not know: {error}") from error
     model = recipe.make_model()
-    fit_state_dict(model, from_bytes(data), source=f"{name}.safetensors")
+    given = _given(model)
+    if given and _digest(to_bytes(given)) != card.get("given_sha256"):
+        raise ValueError(f"{name} was trained with other weights of the model that it builds on: fetch both again")
+    fit_state_dict(model, given | from_bytes(data), source=f"{name}.safetensors")
     return recipe, model.eval().requires_grad_(False)
 
 
 def save_trained(recipe: "Recipe", model: nn.Module, folder: Path) -> Path:
     """Writes a model in half precision, and its card without metrics, into `folder`; returns the card's path.
 
+    Weights that do not learn are not written again: `make_model` takes them from another trained model. The card has
+    their sha256, so that they stay the same.
+
     `python -m minilib.evaluate` fills the metrics in.
     """
     from minilib.toybox import VERSION
 
-    data = to_bytes({name: value.half().cpu().contiguous() for name, value in model.state_dict().items()})
+    given = _given(recipe.make_model())
+    learned = {name: value for name, value in model.state_dict().items() if name not in given}
+    data = to_bytes({name: value.half().cpu().contiguous() for name, value in learned.items()})
     seconds = read_facts(folder / CHECKPOINT)["seconds"]
     device = next(model.parameters()).device
     card = {
@@ -79,7 +88,8 @@ def save_trained(recipe: "Recipe", model: nn.Module, folder: Path) -> Path:
         "hardware": _hardware(device),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "toybox_version": VERSION,
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": _digest(data),
+        **({"given_sha256": _digest(to_bytes(given))} if given else {}),
         "metrics": {},
     }
     write_atomically(folder / f"{recipe.name}.safetensors", data, what="the trained weights")
@@ -105,6 +115,17 @@ def write_card(path: Path, card: Mapping[str, Any]) -> None:
     write_atomically(path, (json.dumps(card, indent=1) + "\n").encode(), what="the card")
 
 
+def _given(model: nn.Module) -> dict[str, Tensor]:
+    """The weights of an untrained model that do not learn, in half precision."""
+    return {
+        name: some.detach().half().contiguous() for name, some in model.named_parameters() if not some.requires_grad
+    }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _restored(part: Any, saved: Mapping[str, Any]) -> Any:
     """A recipe, or a part of one, with saved settings."""
     changes = {}
@@ -122,7 +143,7 @@ def _checked(path: Path) -> tuple[dict[str, Any], bytes]:
     if not weights.is_file():
         raise FileNotFoundError(f"{path.name} describes {weights.name}, which is missing from {path.parent}")
     data = weights.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
+    digest = _digest(data)
     if digest != card["sha256"]:
         raise ValueError(f"{weights.name} has sha256 {digest}, its card says {card['sha256']}: fetch it again")
     return card, data

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from minilib.recipes import DDPMToybox, make_recipe
 from minilib.studies import read_study
 from minilib.train import with_settings
 from minilib.training import TrainConfig
-from minilib.weights import cards, load_trained
+from minilib.weights import FOLDER, cards, load_trained
 
 process = GaussianDiffusion(schedules.linear_betas(10))
 x = torch.rand(2, 3, 8, 8)
@@ -130,6 +131,15 @@ def test_cards_that_are_damaged_or_of_another_version_are_refused(tmp_path):
     path.write_text(path.read_text()[:20])
     with pytest.raises(ValueError, match=r"the card .*ddpm-toybox.json is damaged"):
         cards(tmp_path)
+
+
+def test_a_model_that_builds_on_another_one_is_refused_if_that_has_changed(tmp_path):
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(FOLDER / f"sam2-toybox{suffix}", tmp_path)
+    path = tmp_path / "sam2-toybox.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"given_sha256": "0" * 64}))
+    with pytest.raises(ValueError, match="sam2-toybox was trained with other weights of the model that it builds on"):
+        load_trained("sam2-toybox", tmp_path)
 
 
 @pytest.mark.parametrize("answer", [x, (x, x)])
