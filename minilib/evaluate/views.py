@@ -12,7 +12,7 @@ from minilib.evaluate.common import metric, say, stacked
 from minilib.evaluate.likeness import feature_distance, sharpness, ssim
 from minilib.images import shown
 from minilib.metrics import psnr
-from minilib.recipes.toy_views import ToyViewsRecipe
+from minilib.recipes.toy_views import TEMPERATURE, ToyViewsRecipe
 from minilib.recipes.vit_toybox import ViTToybox
 from minilib.segmentation.metrics import mask_iou
 from minilib.views.cameras import Camera
@@ -75,13 +75,21 @@ def copied(views: Views, target: Camera) -> Float[Tensor, "b 3 h w"]:
 
 @torch.no_grad()
 def drawn(
-    recipe: ToyViewsRecipe, model: nn.Module, views: Views, target: Camera, *, samples: int = SAMPLES, size: int = 10
+    recipe: ToyViewsRecipe,
+    model: nn.Module,
+    views: Views,
+    target: Camera,
+    *,
+    samples: int = SAMPLES,
+    size: int = 10,
+    temperature: float = TEMPERATURE,
 ) -> Float[Tensor, "b s 3 h w"]:
     """Samples of the target view of each toy, some toys at a time."""
     parts = []
     for start in range(0, len(views.images), size):
         rows = slice(start, start + size)
-        made = recipe.make_views(model, views[rows], target[rows][:, None], samples=samples, seed=start)
+        asked = target[rows][:, None]
+        made = recipe.make_views(model, views[rows], asked, samples=samples, temperature=temperature, seed=start)
         parts.append(made[:, 0])
     return torch.cat(parts)
 

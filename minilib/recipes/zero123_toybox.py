@@ -12,8 +12,8 @@ from minilib.clip.model import CLIP
 from minilib.diffusion.guidance import Denoise
 from minilib.diffusion.losses import simple_loss
 from minilib.recipes.clip_toybox import CLIPToybox
-from minilib.recipes.object_folders import FolderSets
-from minilib.recipes.toy_views import ToySets, ToyViewsRecipe, view_training
+from minilib.recipes.toy_views import ToyViewsRecipe, view_training
+from minilib.recipes.view_sets import FolderSets, ToySets
 from minilib.training import TrainConfig
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views, check_views

@@ -182,6 +182,13 @@ def test_settings_of_a_search_and_a_fit(make, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("temperature", [-0.5, math.nan, math.inf])
+def test_temperatures_of_samples(temperature):
+    recipe, views = ViewsToybox(), some_views()
+    with pytest.raises(ValueError, match="expected a finite temperature >= 0, got"):
+        recipe.make_views(None, views, views.camera, temperature=temperature)
+
+
 @pytest.mark.parametrize("value", [255.0, math.nan])
 def test_values_of_pictures_whose_cameras_are_looked_for(value):
     lifted = LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8)

@@ -1,4 +1,5 @@
-"""Other people's objects: folders of pictures with cameras, as models of views are trained and measured on them."""
+"""What models of views learn from and are measured on: toys, or folders of other people's objects; an item is some
+views of one of them, with their cameras."""
 
 from pathlib import Path
 
@@ -7,10 +8,34 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from minilib.images import shown
+from minilib.toybox.datasets import ToyViews
 from minilib.toybox.files import PosedImages
 from minilib.views.cameras import Camera
 from minilib.views.inputs import check_sight
 from minilib.views.relative import check_cameras
+
+
+class ToySets(Dataset):
+    """Toys with some views each. Items as those of `ToyViews`, with a leading axis of views, in float32.
+
+    Args:
+        split: see `ToyViews`.
+        num_toys, first: which toys.
+        views: of each.
+        image_size: in pixels.
+    """
+
+    def __init__(self, split: str, *, num_toys: int, views: int, image_size: int, first: int = 0):
+        fields = ("rgb", "alpha", "camera_to_world", "intrinsics")
+        self.views = ToyViews(
+            split, num_toys=num_toys, views_per_toy=views, image_size=image_size, first=first, fields=fields
+        )
+
+    def __len__(self) -> int:
+        return len(self.views) // self.views.views_per_toy
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return {name: value.float() for name, value in self.views.toy(index).items() if name in self.views.fields}
 
 
 class FolderSets(Dataset):
