@@ -21,7 +21,8 @@ from minilib.weights import load_trained
 def compare_with_rivals(recipe: ViewsToybox, model: nn.Module, *, num_toys: int = 100) -> dict[str, Any]:
     """From one picture, on toys as `evaluate_views` has them: `zero123_psnr_1` and `zero123_mean8_psnr_1`, and what
     ours has more, `over_zero123_1` and `over_zero123_mean8_1`; `regressor_psnr_1`, what the mean of our eight has more,
-    `over_regressor_1`, and `regressor_sharpness_1`.
+    `over_regressor_1`, and `regressor_sharpness_1`. At temperature 1, one sample and the mean of eight of ours,
+    `psnr_1_at_temperature_1` and `mean8_psnr_1_at_temperature_1`, and `sharpness_1_at_temperature_1`.
 
     On toys seen from the front whose back is independent of it: `best8_over_regressor_back`, what the best of our eight
     views from behind has over the regressor's, in dB; `mean8_over_regressor_back` of the mean of them; and
@@ -34,6 +35,7 @@ def compare_with_rivals(recipe: ViewsToybox, model: nn.Module, *, num_toys: int 
     theirs = drawn(other_recipe, other, one, toys.target)
     plain_recipe, plain = load_trained(RegressorToybox().name)
     guess = drawn(plain_recipe, plain, one, toys.target, samples=1)[:, 0]
+    hot = drawn(recipe, model, one, toys.target, temperature=1.0)
     first, mean = psnr(ours[:, 0], toys.truth), psnr(ours.mean(1), toys.truth)
     first_other, mean_other = psnr(theirs[:, 0], toys.truth), psnr(theirs.mean(1), toys.truth)
     metrics = {
@@ -44,6 +46,9 @@ def compare_with_rivals(recipe: ViewsToybox, model: nn.Module, *, num_toys: int 
         "regressor_psnr_1": metric(psnr(guess, toys.truth)),
         "over_regressor_1": metric(mean - psnr(guess, toys.truth)),
         "regressor_sharpness_1": metric(sharpness(guess) / sharpness(toys.truth)),
+        "psnr_1_at_temperature_1": metric(psnr(hot[:, 0], toys.truth)),
+        "mean8_psnr_1_at_temperature_1": metric(psnr(hot.mean(1), toys.truth)),
+        "sharpness_1_at_temperature_1": metric(sharpness(hot[:, 0]) / sharpness(toys.truth)),
     }
     backs = front_and_back(60)
     seen, target, truth = backs.views[:, :1], backs.views.camera[:, 1], backs.views.images[:, 1]

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from minilib.checkpoints import fit_state_dict
 from minilib.diffusion.guidance import Denoise
 from minilib.diffusion.losses import simple_loss, stratified_times
 from minilib.recipes.toy_views import Task, ToyViewsRecipe, view_training
@@ -31,7 +32,7 @@ class TransformerToybox(ToyViewsRecipe):
 
     name: str = "transformer-toybox"
     leaves_weights_unused: ClassVar[bool] = True
-    train: TrainConfig = field(default_factory=lambda: view_training(steps=4_200, learning_rate=6e-4))
+    train: TrainConfig = field(default_factory=lambda: view_training(steps=3_700, learning_rate=6e-4))
     model: ViewTransformerConfig = field(default_factory=ViewTransformerConfig)
 
     @property
@@ -78,10 +79,30 @@ class RegressorToybox(ViewsToybox):
 
     The least squared error belongs to the mean of all views that there could be; where the input views do not decide,
     that is a blur.
+
+    Args:
+        start: name of the trained model whose weights it begins with, and whose lifting it keeps; empty for none.
     """
 
     name: str = "regressor-toybox"
+    train: TrainConfig = field(default_factory=lambda: view_training(steps=1_000, learning_rate=3e-4))
     blind: float = 0.0
+    start: str = "views-toybox"
+
+    def make_model(self) -> ViewDenoiser:
+        """A model that has learnt what `start` has, and goes on learning in its U-Net alone: what it is told of the
+        input views stays.
+
+        Raises:
+            FileNotFoundError, ValueError: nothing trained is there by that name, or it has another shape.
+        """
+        model = super().make_model()
+        if self.start:
+            from minilib.weights import load_trained
+
+            fit_state_dict(model, load_trained(self.start)[1].state_dict(), source=self.start)
+            model.lifted.requires_grad_(False)
+        return model
 
     def task(self, batch: dict[str, Tensor]) -> Task:
         """As `views-toybox`, but nothing is left of the target, and the time says so."""
@@ -98,11 +119,12 @@ class RegressorToybox(ViewsToybox):
         *,
         samples: int = 1,
         steps: int = 1,
+        temperature: float = 0.0,
         seed: int = 0,
         **options: Any,
     ) -> Float[Tensor, "b m s 3 h w"]:
-        """Views at target cameras (b, m), in one step, whatever `steps` says; nothing is drawn from `seed`, so all
-        samples are the same. Further options are those of `denoiser_of`."""
+        """Views at target cameras (b, m), in one step and without noise, whatever `steps`, `temperature` and `seed`
+        say, so all samples are the same. Further options are those of `denoiser_of`."""
         denoise = self.denoiser_of(model, views, targets, **options)
         zeros = views.images.new_zeros(targets.batch_shape.numel(), *views.images.shape[2:])
         x0 = denoise(zeros, torch.full((len(zeros),), self.num_train_timesteps - 1, device=zeros.device))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from view_tools import SMALL, some_views
 
 from minilib.diffusion.samplers import ddim, sampling_times
@@ -10,6 +11,7 @@ from minilib.metrics import psnr
 from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
+from minilib.training import TrainConfig, train
 from minilib.views.cameras import Camera, orbit, pixel_centers, ray_directions
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views
@@ -17,6 +19,7 @@ from minilib.views.lifted import Lifted, LiftedConfig, Volume
 from minilib.views.transformer import Moves, ViewTransformer, ViewTransformerConfig
 from minilib.views.volume import voxel_centers
 from minilib.views.zero123 import Zero123, Zero123Config
+from minilib.weights import load_trained, save_trained
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +98,15 @@ def test_guidance_at_zero_is_blind_and_at_one_is_none(model):
 def test_a_sampler_takes_it_and_samples_stand_beside_each_other(model):
     recipe = ViewsToybox(model=SMALL)
     views, targets = some_views(2, 2), some_views(2, 1, seed=5).camera
-    made = recipe.make_views(model, views, targets, samples=3, steps=4)
+    made = recipe.make_views(model, views, targets, samples=3, steps=4, temperature=0.5)
     assert made.shape == (2, 1, 3, 3, 16, 16) and made.abs().max() <= 1.0
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, 1, 3, 3, 16, 16, generator=generator)
     denoise = model.denoiser_of(views[1:], targets[1:])
-    alone = ddim(denoise, recipe.make_process(), noise[1, 0, 2:3], sampling_times(1000, 4))
+    alone = ddim(denoise, recipe.make_process(), 0.5 * noise[1, 0, 2:3], sampling_times(1000, 4))
     assert torch.allclose(made[1, 0, 2:3], alone, atol=1e-4)
+    hot, cold = (recipe.make_views(model, views, targets, samples=3, steps=4, temperature=t) for t in (1.0, 0.0))
+    assert hot.std(2).mean() > made.std(2).mean() > 0 and torch.equal(cold[:, :, 0], cold[:, :, 1])
 
 
 def test_a_step_of_the_recipe_trains_every_weight():
@@ -271,7 +276,7 @@ def test_rays_in_a_query_meet_rays_in_a_key(transformer):
 
 
 @pytest.mark.parametrize(
-    "recipe", [TransformerToybox(model=TOKENS, num_toys=2), RegressorToybox(model=SMALL, num_toys=2)]
+    "recipe", [TransformerToybox(model=TOKENS, num_toys=2), RegressorToybox(model=SMALL, num_toys=2, start="")]
 )
 def test_a_step_of_the_other_designs(recipe):
     torch.manual_seed(0)
@@ -293,6 +298,22 @@ def test_a_step_of_the_other_designs(recipe):
     made = recipe.make_views(model, views[:, :2], views.camera[:, 6:], samples=2, steps=2)
     assert made.shape == (2, 2, 2, 3, 16, 16) and made.abs().max() <= 1
     assert torch.equal(made[:, :, 0], made[:, :, 1]) == isinstance(recipe, RegressorToybox)
+
+
+def test_the_regressor_begins_with_what_the_diffusion_model_has_learnt(tmp_path):
+    """Its lifting stays, and is not written a second time."""
+    learnt, model = load_trained("views-toybox")[1].state_dict(), RegressorToybox().make_model()
+    assert all(torch.equal(value, learnt[name]) for name, value in model.state_dict().items())
+    assert all(w.requires_grad == name.startswith("unet.") for name, w in model.named_parameters())
+    with pytest.raises(ValueError, match="views-toybox does not fit ViewDenoiser"):
+        RegressorToybox(model=SMALL).make_model()
+    recipe = RegressorToybox(num_toys=2, train=TrainConfig(steps=1, batch_size=2, warmup_steps=0, learning_rate=0.01))
+    trained = train(recipe, tmp_path)
+    path = save_trained(recipe, trained, tmp_path)
+    assert all(name.startswith("unet.") for name in load_file(path.with_suffix(".safetensors")))
+    again = load_trained(recipe.name, tmp_path)[1].state_dict()
+    assert all(torch.equal(value.half().float(), again[name]) for name, value in trained.state_dict().items())
+    assert not torch.equal(again["unet.conv_in.weight"], learnt["unet.conv_in.weight"])
 
 
 def ball(camera, size, radius):

@@ -1,0 +1,93 @@
+"""What the cards of the models of views say, measured again from the shipped weights on other toys."""
+
+from pathlib import Path
+
+import pytest
+
+from minilib.evaluate.views import COUNTS, copied, drawn, held_out
+from minilib.metrics import bootstrap_interval, psnr
+from minilib.weights import cards, load_trained
+
+FIRST = 2000
+"""Number of the first toy here; the card's are the first hundred."""
+
+MINUTES = {"views-toybox": 180, "zero123-toybox": 90, "regressor-toybox": 90}
+
+FLOORS = {1: 3, 2: 4, 3: 4, 5: 5}
+"""By how many dB the mean of eight samples has to beat copying the nearest of N views."""
+
+QUOTED = ("mean8_psnr_1", "copy_psnr_1", "mean8_psnr_5", "copy_psnr_5", "zero123_psnr_1", "regressor_psnr_1")
+
+
+@pytest.fixture(scope="module")
+def toys():
+    return held_out(load_trained("views-toybox")[0], 24, FIRST)
+
+
+@pytest.fixture(scope="module")
+def samples(toys):
+    """Four samples (toys, 4, 3, h, w) of the target, for one and for five input views."""
+    recipe, model = load_trained("views-toybox")
+    return {count: drawn(recipe, model, toys.views[:, :count], toys.target, samples=4) for count in (1, 5)}
+
+
+@pytest.mark.parametrize("name", sorted(MINUTES))
+def test_sizes_are_as_promised(name):
+    card = cards()[name]
+    assert card["parameters"] == sum(p.numel() for p in load_trained(name)[1].parameters()) <= 12_000_000
+    assert card["minutes"] <= MINUTES[name]
+
+
+def test_the_card_reaches_what_was_asked():
+    metrics = cards()["views-toybox"]["metrics"]
+    for count, floor in FLOORS.items():
+        assert metrics[f"gain_{count}"]["value"] >= floor
+    for count, floor in ((1, 1), (5, 3)):
+        assert metrics[f"psnr_{count}"]["value"] - metrics[f"copy_psnr_{count}"]["value"] >= floor
+    assert metrics["seconds_view"]["value"] <= 1.5 and metrics["seconds_orbit"]["value"] <= 15
+
+
+def test_each_further_view_helps():
+    metrics = cards()["views-toybox"]["metrics"]
+    for count in COUNTS[1:]:
+        assert metrics[f"gain_of_view_{count}"]["ci95"][0] > 0
+
+
+def test_the_regressor_is_less_sharp_than_a_sample():
+    metrics = cards()["views-toybox"]["metrics"]
+    assert metrics["regressor_sharpness_1"]["ci95"][1] < metrics["sharpness_1"]["ci95"][0]
+
+
+def test_other_toys_say_the_same(toys, samples):
+    metrics = cards()["views-toybox"]["metrics"]
+    for count, made in samples.items():
+        gain = psnr(made.mean(1), toys.truth) - psnr(copied(toys.views[:, :count], toys.target), toys.truth)
+        assert bootstrap_interval(gain)[0] > FLOORS[count] / 2
+        low, high = bootstrap_interval(psnr(made[:, 0], toys.truth))
+        assert low < metrics[f"psnr_{count}"]["ci95"][1] and high > metrics[f"psnr_{count}"]["ci95"][0]
+    more = psnr(samples[5].mean(1), toys.truth) - psnr(samples[1].mean(1), toys.truth)
+    assert bootstrap_interval(more)[0] > 0
+
+
+def test_geometry_helps_with_one_picture_too():
+    """Two decibels were hoped for."""
+    metrics = cards()["views-toybox"]["metrics"]
+    assert metrics["over_zero123_1"]["ci95"][0] > 0 and metrics["over_zero123_mean8_1"]["ci95"][0] > 0
+
+
+def test_a_lower_temperature_is_nearer_to_the_mean():
+    metrics = cards()["views-toybox"]["metrics"]
+    assert metrics["psnr_1"]["ci95"][0] > metrics["psnr_1_at_temperature_1"]["value"]
+    assert metrics["sharpness_1"]["value"] < metrics["sharpness_1_at_temperature_1"]["value"]
+
+
+def test_a_mean_of_samples_is_nearer_to_the_truth_than_a_sample(toys, samples):
+    made = samples[1]
+    assert bootstrap_interval(psnr(made.mean(1), toys.truth) - psnr(made[:, 0], toys.truth))[0] > 0
+
+
+def test_the_readme_quotes_the_card():
+    metrics, readme = cards()["views-toybox"]["metrics"], (Path(__file__).parents[2] / "README.md").read_text()
+    for quoted in QUOTED:
+        low, high = metrics[quoted]["ci95"]
+        assert f"{metrics[quoted]['value']:.2f} [{low:.2f}, {high:.2f}]" in " ".join(readme.split())
