@@ -6,7 +6,10 @@ adaptation.json; it goes on where the folder ends.
 
 import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,9 @@ FIRST = 100
 """Number of the first toy: the card's are those before."""
 
 CONFIG = Adaptation(steps=40)
+
+FORGETTING_EVERY = 4
+"""On one of so many toys it is measured what the model forgets of others."""
 
 OFF = ("error_before", "error_after", "near_before", "near_after")
 """What is said of the poses."""
@@ -77,33 +83,55 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+@cache
+def _known(num_toys: int) -> tuple[ViewsToybox, ViewDenoiser, Toys, Toys, Any]:
+    """What every row needs: recipe, model, toys, other toys and training data."""
+    recipe, model = load_trained(ViewsToybox().name)
+    return (
+        recipe,
+        model,
+        held_out(recipe, num_toys, FIRST),
+        held_out(recipe, 20, split="validation"),
+        recipe.make_dataset(),
+    )
+
+
+def row_of(number: int, count: int, num_toys: int) -> dict[str, Any]:
+    """What is measured of a toy with so many pictures."""
+    recipe, model, toys, others, data = _known(num_toys)
+    thing = object_of(toys, number, count)
+    row: dict[str, Any] = {"toy": number, "count": count}
+    row |= arms(recipe, model, thing, data, CONFIG, seed=number)
+    if count == COUNTS[-1] and number % FORGETTING_EVERY == 0:
+        row["forgetting"] = forgetting(recipe, model, thing, others, data, CONFIG)
+        bare = replace(CONFIG, prior_weight=0.0)
+        row["forgetting_without_prior"] = forgetting(recipe, model, thing, others, data, bare)
+    return row
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m minilib.studies.adaptation", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where what is measured is kept on the way")
     parser.add_argument("--toys", type=int, default=40)
     options = parser.parse_args()
-    recipe, model = load_trained(ViewsToybox().name)
-    toys, others = held_out(recipe, options.toys, FIRST), held_out(recipe, 20, split="validation")
-    data = recipe.make_dataset()
+    if options.toys < FORGETTING_EVERY + 1:  # an interval needs two
+        parser.error(f"expected --toys {FORGETTING_EVERY + 1} at least, got {options.toys}")
     options.folder.mkdir(parents=True, exist_ok=True)
     file = options.folder / "rows.json"
     rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
     done = {(row["toy"], row["count"]) for row in rows}
-    for number in range(options.toys):
-        for count in COUNTS:
-            if (number, count) in done:
-                continue
-            thing = object_of(toys, number, count)
-            row: dict[str, Any] = {"toy": number, "count": count}
-            row |= arms(recipe, model, thing, data, CONFIG, seed=number)
-            if count == COUNTS[-1] and number % 4 == 0:
-                row["forgetting"] = forgetting(recipe, model, thing, others, data, CONFIG)
-                bare = replace(CONFIG, prior_weight=0.0)
-                row["forgetting_without_prior"] = forgetting(recipe, model, thing, others, data, bare)
-            rows.append(row)
+    left = [(number, count) for number in range(options.toys) for count in COUNTS if (number, count) not in done]
+    _known(options.toys)  # pictures are rendered once, before there are many processes
+    # batches are small, so a process on each core is quicker than all cores for one
+    with ProcessPoolExecutor(
+        mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as processes:
+        for future in as_completed([processes.submit(row_of, *which, options.toys) for which in left]):
+            rows.append(future.result())
             file.write_text(json.dumps(rows, indent=1))
-            print({name: round(value, 2) for name, value in row.items()}, flush=True)
+            print({name: round(value, 2) for name, value in rows[-1].items()}, flush=True)
+    rows.sort(key=lambda row: (row["toy"], row["count"]))
     write_study("adaptation", {"config": asdict(CONFIG), "toys": options.toys} | summary(rows))
 
 
