@@ -1,5 +1,6 @@
 """Interactives that compute while you drag: they need a running kernel and ipywidgets (the extra `live`)."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,9 +50,8 @@ def noising_lab(image: Float[Tensor, "3 h w"], processes: Mapping[str, GaussianD
         process, t = processes[box.schedule.value], torch.tensor([box.time.value])
         noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(box.seed.value))
         x_t = process.q_sample(image.cpu()[None], t, noise[None])[0]
-        pixels = as_bytes(x_t, name="x_t", clip=True)
         ratio = snr(process.alphas_cumprod[t].double()).item()
-        box.picture.value = png(np.ascontiguousarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)))
+        box.picture.value = _enlarged(x_t, scale, name="x_t", clip=True)
         box.readout.value = f"{box.schedule.value} schedule, t = {box.time.value}: SNR {ratio:.3g}"
 
     for control in (box.schedule, box.time, box.seed):
@@ -108,10 +108,60 @@ def caption_search(
             return
         best = cosines.topk(shown)
         for widget, number in zip(box.pictures.children, best.indices.tolist(), strict=True):
-            pixels = as_bytes(images[number], name=f"image {number}")
-            widget.value = png(np.ascontiguousarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)))
+            widget.value = _enlarged(images[number], scale, name=f"image {number}")
         box.readout.value = "cosines " + ", ".join(f"{value:.2f}" for value in best.values.tolist())
 
     box.caption.observe(search, names="value")
     search()
     return box
+
+
+def view_lab(
+    draw: Callable[[float, float, int], Float[Tensor, "3 h w"]],
+    *,
+    azimuths: tuple[int, int] = (-180, 180),
+    elevations: tuple[int, int] = (-10, 60),
+    scale: int = 4,
+) -> Any:
+    """Sliders for where a camera stands and for the noise, and the view that a model draws from there.
+
+    Args:
+        draw: azimuth and elevation in radians, and a seed → the view, in [-1, 1]; what is outside is cut off.
+        azimuths, elevations: from where to where, in degrees.
+        scale: screen pixels for one pixel of the view.
+    Returns:
+        An ipywidgets box; its parts `azimuth`, `elevation`, `seed` and `picture` are attributes of these names. A view
+        is drawn when a slider is let go.
+    Raises:
+        ImportError: ipywidgets is not installed; the message names the extra.
+        ValueError: a scale below 1, or a range that ends before it begins.
+    """
+    widgets = require("ipywidgets", extra="live")
+    for name, (low, high) in (("azimuths", azimuths), ("elevations", elevations)):
+        if low >= high:
+            raise ValueError(f"expected {name} from a lower to a higher angle, got {(low, high)}")
+    if scale < 1:
+        raise ValueError(f"expected a scale of at least 1, got {scale}")
+    box = widgets.VBox()
+    options = {"continuous_update": False, "layout": {"width": "28rem"}}
+    for name, low, high, step in (("azimuth", *azimuths, 5), ("elevation", *elevations, 5), ("seed", 0, 99, 1)):
+        value = min(max(0, low), high)
+        setattr(box, name, widgets.IntSlider(value, min=low, max=high, step=step, description=name, **options))
+    box.picture = widgets.Image(format="png")
+    box.children = (box.azimuth, box.elevation, box.seed, box.picture)
+
+    def show(_: object = None) -> None:
+        view = draw(math.radians(box.azimuth.value), math.radians(box.elevation.value), box.seed.value)
+        box.picture.value = _enlarged(view, scale, name="view", clip=True)
+        box.picture.height, box.picture.width = (str(scale * length) for length in view.shape[1:])
+
+    for control in (box.azimuth, box.elevation, box.seed):
+        control.observe(show, names="value")
+    show()
+    return box
+
+
+def _enlarged(image: Float[Tensor, "3 h w"], scale: int, *, name: str, clip: bool = False) -> bytes:
+    """A PNG with `scale` pixels across and down for each of the image's."""
+    pixels = as_bytes(image, name=name, clip=clip)
+    return png(np.ascontiguousarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)))

@@ -1,6 +1,7 @@
 """The live counterpart: controls change the picture, in a kernel and in JupyterLab itself."""
 
 import io
+import math
 import os
 import secrets
 import socket
@@ -19,7 +20,7 @@ from playwright.sync_api import Page
 
 from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
-from minilib.interactive.live import caption_search, noising_lab
+from minilib.interactive.live import caption_search, noising_lab, view_lab
 
 CHAPTER = "1-diffusion/noising.md"
 FIGURES = (
@@ -91,6 +92,23 @@ def test_a_caption_finds_its_pictures_and_a_bad_one_leaves_them():
     box.caption.value = "grey"
     assert (first() == 255).all()
     assert box.readout.value == "expected a known word, got 'grey' &amp; more"
+
+
+def test_view_lab_draws_from_where_the_camera_stands():
+    asked = []
+
+    def draw(azimuth, elevation, seed):
+        asked.append((azimuth, elevation, seed))
+        return torch.full((3, 4, 6), seed - 1.0)
+
+    box = view_lab(draw, scale=2)
+
+    def seen():
+        return np.asarray(Image.open(io.BytesIO(box.picture.value)))
+
+    assert asked == [(0.0, 0.0, 0)] and seen().shape == (8, 12, 3) and (seen() == 0).all()
+    box.azimuth.value, box.elevation.value, box.seed.value = -90, 45, 5
+    assert asked[-1] == pytest.approx((-math.pi / 2, math.pi / 4, 5)) and (seen() == 255).all()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from minilib.diffusion.process import GaussianDiffusion
 from minilib.diffusion.schedules import make_betas
 from minilib.interactive import Choice, Flipbook, HoverMaps, Orbit, PromptBars, Question, Quiz
 from minilib.interactive.clicker import mask_clicker
-from minilib.interactive.live import caption_search, noising_lab
+from minilib.interactive.live import caption_search, noising_lab, view_lab
 from minilib.segmentation.image_encoder import ImageEncoderConfig
 from minilib.segmentation.mask_decoder import MaskDecoderConfig
 from minilib.segmentation.sam import Sam, SamConfig
@@ -186,6 +186,19 @@ def test_promptbars_name_what_they_cannot_show(changes, message):
 def test_caption_search_names_what_it_cannot_search(features, options, message):
     with pytest.raises(ValueError, match=message):
         caption_search(torch.zeros(2, 3, 4, 4), features, lambda caption: torch.zeros(2), **options)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"scale": 0}, "a scale of at least 1, got 0"),
+        ({"azimuths": (90, 90)}, r"azimuths from a lower to a higher angle, got \(90, 90\)"),
+        ({"elevations": (50, 10)}, r"elevations from a lower to a higher angle, got \(50, 10\)"),
+    ],
+)
+def test_view_lab_names_what_it_cannot_offer(options, message):
+    with pytest.raises(ValueError, match=message):
+        view_lab(lambda azimuth, elevation, seed: torch.zeros(3, 4, 4), **options)
 
 
 @pytest.fixture(scope="module")
