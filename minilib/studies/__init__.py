@@ -21,6 +21,15 @@ def read_study(name: str) -> dict[str, Any]:
     return json.loads(known[name].read_text(encoding="utf-8"))
 
 
-def write_study(name: str, found: dict[str, Any]) -> None:
-    """Keeps what a study has measured."""
-    (FOLDER / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+def write_study(name: str, found: dict[str, Any], *, add: bool = False) -> None:
+    """Keeps what a study has measured.
+
+    Args:
+        name: of the study.
+        found: what is kept, by name.
+        add: whether what was kept before under other names stays, too: the parts of a long study may be measured on
+            different days.
+    """
+    path = FOLDER / f"{name}.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if add and path.exists() else {}
+    path.write_text(json.dumps(before | found, indent=1) + "\n", encoding="utf-8")

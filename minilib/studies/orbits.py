@@ -1,7 +1,7 @@
 """Do the views that a model draws of a toy agree? Designs of models of views, jointly and one by one.
 
 `python -m minilib.studies.orbits FOLDER ...` measures trained runs, in folders named as their recipes, or what ships
-under that name, and writes orbits.json.
+under that name, and adds it to orbits.json.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
                 )
                 found[name] = metrics
                 print(name, {key: round(value["value"], 4) for key, value in metrics.items()}, flush=True)
-    write_study("orbits", {"toys": options.toys, "averaged": AVERAGED, "designs": found})
+    write_study("orbits", found, add=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What does geometry buy? Three designs of models of views, trained on the same toys for equal times.
 
 `python -m minilib.studies.view_designs train NAME --folder FOLDER` trains a recipe and measures it on the way;
-`python -m minilib.studies.view_designs gather FOLDER ...` writes what was measured to view_designs.json.
+`python -m minilib.studies.view_designs gather FOLDER ...` adds what was measured to view_designs.json.
 
 What is measured is the model's guess in one step from noise alone, near the mean of all answers: it is quick, and a
 model that does not use its input views shows the same number for any number of them.
@@ -101,14 +101,14 @@ def main() -> None:
     one.add_argument("--folder", type=Path, required=True)
     one.add_argument("--steps", type=int, help="in place of the recipe's")
     one.add_argument("--resume", action="store_true")
-    all_ = commands.add_parser("gather", help="write view_designs.json from the folders of runs")
+    all_ = commands.add_parser("gather", help="add to view_designs.json from the folders of runs")
     all_.add_argument("folders", type=Path, nargs="+", help="each named as its recipe")
     options = parser.parse_args()
     if options.command == "gather":
         found: dict[str, Any] = {folder.name: curve_of(folder) for folder in options.folders}
         toys = held_out(make_recipe("views-toybox"), 100, split="validation")  # pyright: ignore[reportArgumentType]
         found["copy"] = {f"psnr_{n}": metric(psnr(copied(toys.views[:, :n], toys.target), toys.truth)) for n in COUNTS}
-        write_study("view_designs", found)
+        write_study("view_designs", found, add=True)
         return
     recipe: Any = make_recipe(options.name)
     steps = options.steps or recipe.train.steps

@@ -7,6 +7,7 @@ import pytest
 import torch
 from view_tools import SMALL, some_toys
 
+from minilib import studies
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.studies.view_designs import CURVE, curve_of, guessed, watched
 from minilib.training import train
@@ -45,3 +46,12 @@ def test_a_guess_does_not_depend_on_which_toys_stand_beside_it(recipe, toys):
 def test_a_folder_without_a_run(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected curve.json of a run in"):
         curve_of(tmp_path)
+
+
+def test_parts_of_a_study_may_be_measured_on_different_days(tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "FOLDER", tmp_path)
+    studies.write_study("race", {"hare": 1, "snail": 1})
+    studies.write_study("race", {"hare": 2, "hedgehog": 3}, add=True)
+    assert studies.read_study("race") == {"hare": 2, "snail": 1, "hedgehog": 3}
+    studies.write_study("race", {"hare": 4})
+    assert studies.read_study("race") == {"hare": 4}
