@@ -2,9 +2,12 @@
 
 import argparse
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
+
+import torch
 
 from minilib.errors import require, unknown_name
 from minilib.recipes import RECIPES, make_recipe
@@ -43,6 +46,11 @@ def _replaced(part: T, path: list[str], text: str, name: str) -> T:
         raise ValueError(f"{name}={text}: {error}") from error
 
 
+def has_bf16() -> bool:
+    """Whether the processor computes in bf16 at a bearable speed: of Intel's and AMD's, those with AVX-512 do."""
+    return torch.backends.cpu.get_cpu_capability() not in ("NO AVX", "AVX2")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m minilib.train", description=__doc__)
@@ -52,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as train.steps=100")
     options = parser.parse_args(arguments)
     recipe = with_settings(make_recipe(options.name), options.set)
+    if recipe.train.mixed_precision == "bf16" and not torch.cuda.is_available() and not has_bf16():
+        warnings.warn(
+            "this processor has no arithmetic for bf16 and will take many times as long as in float32: stop, and add"
+            " --set train.mixed_precision=no",
+            stacklevel=2,
+        )
     folder = options.folder or Path("runs") / options.name
     model = train(recipe, folder, resume=options.resume)
     state = require("accelerate", extra="train").PartialState()

@@ -19,6 +19,7 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 
 from minilib import checkpoints, training
+from minilib import train as command
 from minilib.batches import generator, rows_of
 from minilib.train import with_settings
 from minilib.training import Recipe, TrainConfig, TrainingDivergedError, ema_decay_at, train
@@ -240,6 +241,19 @@ def test_half_precision_trains_and_keeps_its_weights_in_full(tmp_path, fresh_acc
     assert all(parameter.dtype == torch.float32 for parameter in half.parameters())
     assert not torch.equal(weights(full), weights(half))  # it was not computed in float32 after all
     torch.testing.assert_close(weights(full), weights(half), rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("capability, slow", [("AVX2", True), ("AVX512", False)])
+def test_the_command_says_so_where_half_precision_is_slow(monkeypatch, tmp_path, recwarn, capability, slow):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = []
+    monkeypatch.setattr(command, "train", lambda recipe, *_, **__: asked.append(recipe.train.mixed_precision))
+    monkeypatch.setattr(command, "save_trained", lambda *_: None)
+    for settings in ([], ["--set", "train.mixed_precision=no"]):
+        command.main(["sam-toybox", "--folder", str(tmp_path), *settings])
+    assert asked == ["bf16", "no"]
+    assert sum("--set train.mixed_precision=no" in str(warning.message) for warning in recwarn) == slow
 
 
 def test_learning_rate_rises_on_a_line_and_falls_like_a_half_cosine():
