@@ -6,6 +6,7 @@ import pytest
 
 from minilib.evaluate.views import COUNTS, copied, drawn, held_out
 from minilib.metrics import bootstrap_interval, psnr
+from minilib.studies import read_study
 from minilib.weights import cards, load_trained
 
 FIRST = 2000
@@ -84,6 +85,12 @@ def test_a_lower_temperature_is_nearer_to_the_mean():
 def test_a_mean_of_samples_is_nearer_to_the_truth_than_a_sample(toys, samples):
     made = samples[1]
     assert bootstrap_interval(psnr(made.mean(1), toys.truth) - psnr(made[:, 0], toys.truth))[0] > 0
+
+
+def test_more_pictures_help_where_their_cameras_had_to_be_found():
+    study = read_study("adaptation")
+    assert study["toys"] == 40 == study["refined_gain_5"]["n"]
+    assert study["refined_gain_5"]["ci95"][0] > 0
 
 
 def test_the_readme_quotes_the_card():
