@@ -71,8 +71,8 @@ class ViewDenoiser(ViewModel):
         lifted = self.config.lifted
         check_views(views, targets, image_size=lifted.image_size, trained=self.max_views, extent=lifted.extent)
         first = views.camera[:, 0]
-        turned = Views(views.images, turned_to(views.camera, first))
-        return self.lifted(turned), turned_to(targets, first)
+        inputs, asked = (turned_to(some, first).to(views.images.dtype) for some in (views.camera, targets))
+        return self.lifted(Views(views.images, inputs)), asked
 
     def maps(self, volume: Volume, targets: Camera) -> tuple[Float[Tensor, "b m d h2 w2"], Rendering]:
         """See `Lifted.look`."""

@@ -57,6 +57,13 @@ def test_how_the_world_is_turned_does_not_matter(model):
     assert torch.allclose(answer(model, views, targets), there, atol=1e-4)
 
 
+def test_cameras_may_be_more_precise_than_pictures(model):
+    """Those of `orbit` are."""
+    views, targets = some_views(2, 2), some_views(2, 1, seed=5).camera
+    precise = Views(views.images, views.camera.to(torch.float64))
+    assert torch.allclose(answer(model, views, targets), answer(model, precise, targets.to(torch.float64)), atol=1e-5)
+
+
 def test_a_glimpse_shows_the_colours_and_depths_that_the_maps_are_made_of(model):
     views, targets = some_views(2, 2), some_views(2, 3, seed=5).camera
     with torch.no_grad():
