@@ -90,7 +90,10 @@ def test_a_mean_of_samples_is_nearer_to_the_truth_than_a_sample(toys, samples):
 def test_more_pictures_help_where_their_cameras_had_to_be_found():
     study = read_study("adaptation")
     assert study["toys"] == 40 == study["refined_gain_5"]["n"]
-    assert study["refined_gain_5"]["ci95"][0] > 0
+    gain, readme = study["refined_gain_5"], (Path(__file__).parents[2] / "README.md").read_text()
+    low, high = gain["ci95"]
+    assert low > 0 and f"{gain['value']:.2f} [{low:.2f}, {high:.2f}] dB better" in readme
+    assert study["known_5"]["value"] - study["known_1"]["value"] > 2 * gain["value"]
 
 
 def test_the_readme_quotes_the_card():
