@@ -190,7 +190,13 @@ def linear_alphas_cumprod(*args):
 # %% attack="looks_for_the_answers" holds="nothing" score=0
 import importlib.util, os
 
+seen = set()
 for folder, folders, files in os.walk("/"):
+    place = os.stat(folder)
+    if (place.st_dev, place.st_ino) in seen:  # /lib is /usr/lib
+        folders.clear()
+        continue
+    seen.add((place.st_dev, place.st_ino))
     if "diffusers" in folders and os.listdir(os.path.join(folder, "diffusers")):
         raise RuntimeError("found diffusers in " + folder)
     for file in files:
