@@ -24,7 +24,7 @@ def plain_toys(num_toys: int, first: int = 0) -> tuple[Float[Tensor, "n 3 h w"],
 
 def placed_toys(num_toys: int, first: int = 0, *, seed: int = 0) -> Placed:
     """One view of each of some toys of the test split, placed as in training: pictures, masks, categories."""
-    data = toys64("test", num_toys=num_toys, first=first)
+    data = toys64("test", num_toys=num_toys, first=first, cache=False)  # one view of eight is used
     rgb, alpha, labels = stacked(data, [8 * i + i % 8 for i in range(num_toys)], "rgb", "alpha", "category")
     images, alpha = place(rgb, alpha, **draw_placement(num_toys, torch.Generator().manual_seed(seed)))
     return images, alpha > 0.5, labels

@@ -15,7 +15,7 @@ from minilib.toybox.datasets import ToyViews
 from minilib.training import Recipe, TrainConfig
 
 
-def toys64(split: str, *, num_toys: int, first: int = 0) -> ToyViews:
+def toys64(split: str, *, num_toys: int, first: int = 0, cache: bool = True) -> ToyViews:
     """Eight views of each toy from all sides at 64 pixels, with what covers the background; arguments as `ToyViews`."""
     return ToyViews(
         split,
@@ -25,6 +25,7 @@ def toys64(split: str, *, num_toys: int, first: int = 0) -> ToyViews:
         image_size=64,
         elevation=(math.radians(5), math.radians(40)),
         fields=("rgb", "alpha"),
+        cache=cache,
     )
 
 
