@@ -1,16 +1,20 @@
-"""Shapes and types of the library are checked at run time in every test but those of its own error messages."""
+"""Shapes and types of the library are checked at run time in every test but those that meet it as users do: of its own
+error messages, and of what the shipped weights can do (checks double the time of rendering what they are shown)."""
 
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
+AS_USERS = ("errors", "claims")
+"""Folders of tests that run without shape checks, and only so."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-shape-checks",
         action="store_true",
-        help="run without beartype and jaxtyping, as users do; tests/errors needs it to see the library's own messages",
+        help="run without beartype and jaxtyping, as users do: for tests/errors and tests/claims",
     )
 
 
@@ -20,13 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    return True if collection_path.name == "errors" and not config.getoption("--no-shape-checks") else None
+    return True if collection_path.name in AS_USERS and not config.getoption("--no-shape-checks") else None
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     if config.getoption("--no-shape-checks"):
         return "shape checks: off"
-    return "shape checks: on; tests/errors is run on its own: pytest tests/errors --no-shape-checks"
+    return "shape checks: on; without them run: pytest tests/errors tests/claims --no-shape-checks"
 
 
 @pytest.fixture
