@@ -96,6 +96,20 @@ def test_more_pictures_help_where_their_cameras_had_to_be_found():
     assert study["known_5"]["value"] - study["known_1"]["value"] > 2 * gain["value"]
 
 
+def test_views_from_noise_of_their_own_disagree_and_means_of_them_less():
+    study = read_study("orbits")
+    ours, three, told, plain = (
+        study[f"{name}-toybox, {n}"] for name, n in (("views", 1), ("views", 3), ("zero123", 1), ("regressor", 1))
+    )
+    assert ours["psnr_of_1"]["value"] > told["psnr_of_4"]["value"]
+    one, four = "reprojection_of_1", "reprojection_of_4"
+    falling = [told[one], ours[one], told[four], ours[four], plain[one], ours["reprojection_floor"]]
+    errors = [metric["value"] for metric in falling]
+    assert errors == sorted(errors, reverse=True)
+    assert three["reprojection_of_1"]["ci95"][1] < ours["reprojection_of_1"]["ci95"][0]
+    assert {metric["n"] for some in study.values() for metric in some.values()} == {20}
+
+
 def test_the_readme_quotes_the_card():
     metrics, readme = cards()["views-toybox"]["metrics"], (Path(__file__).parents[2] / "README.md").read_text()
     for quoted in QUOTED:
