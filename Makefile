@@ -6,12 +6,9 @@ READY := .venv/.ready
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
 
-# Compiling all that is installed takes minutes, and little of it is ever imported. What a sandbox imports is compiled
-# here, because a sandbox cannot keep what it compiles.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[all]'
-	$(BIN)/python -c "import torch, IPython.core.interactiveshell; torch.ones(1, device='meta').cumsum(0)"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
 	touch $@
 
 book: $(READY)  ## execute every chapter and render the book to book/_build/html
