@@ -42,6 +42,12 @@ def guided(shipped):
     return labels, draw(*shipped, labels, seed=SEED)
 
 
+@pytest.fixture(scope="module")
+def unguided(shipped):
+    labels = even_labels(100)
+    return labels, draw(*shipped, labels, guidance_scale=1.0, seed=SEED)
+
+
 def test_sizes_are_as_promised(shipped):
     card = cards()["ddpm-toybox"]
     assert card["parameters"] == sum(p.numel() for p in shipped[1].parameters()) <= 5_000_000
@@ -83,11 +89,10 @@ def test_toys_are_no_copies(shipped, guided):
     assert bootstrap_interval(drawn)[0] > 0.7 * real.mean()
 
 
-def test_real_toys_are_nearer_to_real_toys_than_drawn_ones(shipped, judged):
+def test_real_toys_are_nearer_to_real_toys_than_drawn_ones(judged, unguided):
     judge, reference = judged
     real, _ = held_out_toys(100, first=1000)
-    labels = even_labels(100)
-    drawn = draw(*shipped, labels, guidance_scale=1.0, seed=SEED)
+    labels, drawn = unguided
     floor = distance_metric(in_parts(judge.features, real[::8]), labels, reference)
     assert floor["value"] < distance_metric(in_parts(judge.features, drawn), labels, reference)["value"]
 
@@ -107,14 +112,13 @@ def test_the_readme_quotes_the_card():
     assert f"real pictures: {quoted('fd_real')}." in readme
 
 
-def test_guidance_costs_variety(shipped, judged, guided):
-    labels, _ = guided
+def test_guidance_costs_variety(shipped, judged, unguided):
     judge, _ = judged
-    some = labels[:100]
+    labels, plain = unguided
     variety = []
-    for scale in (1.0, 4.0):
-        features = in_parts(judge.features, draw(*shipped, some, guidance_scale=scale, seed=SEED))
-        variety.append(torch.stack([torch.pdist(features[some == k]).mean() for k in range(20)]))
+    for images in (plain, draw(*shipped, labels, guidance_scale=4.0, seed=SEED)):
+        features = in_parts(judge.features, images)
+        variety.append(torch.stack([torch.pdist(features[labels == k]).mean() for k in range(20)]))
     assert bootstrap_interval(variety[0] - variety[1])[0] > 0
 
 
