@@ -22,7 +22,7 @@ QUOTED = ("mean8_psnr_1", "copy_psnr_1", "mean8_psnr_5", "copy_psnr_5", "zero123
 
 @pytest.fixture(scope="module")
 def toys():
-    return held_out(load_trained("views-toybox")[0], 16, FIRST)
+    return held_out(load_trained("views-toybox")[0], 24, FIRST)
 
 
 @pytest.fixture(scope="module")
