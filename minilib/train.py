@@ -11,7 +11,7 @@ import torch
 
 from minilib.errors import require, unknown_name
 from minilib.recipes import RECIPES, make_recipe
-from minilib.training import train
+from minilib.training import Recipe, train
 from minilib.weights import save_trained
 
 T = TypeVar("T")
@@ -51,6 +51,16 @@ def has_bf16() -> bool:
     return torch.backends.cpu.get_cpu_capability() not in ("NO AVX", "AVX2")
 
 
+def warn_of_slow_bf16(recipe: Recipe) -> None:
+    """Tells who is about to train in bf16 on a processor without it."""
+    if recipe.train.mixed_precision == "bf16" and not torch.cuda.is_available() and not has_bf16():
+        warnings.warn(
+            "this processor has no arithmetic for bf16 and will take many times as long as in float32: stop, and add"
+            " --set train.mixed_precision=no",
+            stacklevel=3,
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m minilib.train", description=__doc__)
@@ -60,12 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as train.steps=100")
     options = parser.parse_args(arguments)
     recipe = with_settings(make_recipe(options.name), options.set)
-    if recipe.train.mixed_precision == "bf16" and not torch.cuda.is_available() and not has_bf16():
-        warnings.warn(
-            "this processor has no arithmetic for bf16 and will take many times as long as in float32: stop, and add"
-            " --set train.mixed_precision=no",
-            stacklevel=2,
-        )
+    warn_of_slow_bf16(recipe)
     folder = options.folder or Path("runs") / options.name
     model = train(recipe, folder, resume=options.resume)
     state = require("accelerate", extra="train").PartialState()

@@ -25,6 +25,7 @@ from minilib.metrics import psnr
 from minilib.recipes import RECIPES, make_recipe
 from minilib.recipes.toy_views import ToyViewsRecipe
 from minilib.studies import write_study
+from minilib.train import warn_of_slow_bf16, with_settings
 from minilib.training import train
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views
@@ -99,8 +100,8 @@ def main() -> None:
     one = commands.add_parser("train", help="train and measure a recipe")
     one.add_argument("name", choices=sorted(n for n in RECIPES if issubclass(RECIPES[n], ToyViewsRecipe)))
     one.add_argument("--folder", type=Path, required=True)
-    one.add_argument("--steps", type=int, help="in place of the recipe's")
     one.add_argument("--resume", action="store_true")
+    one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as train.steps=100")
     all_ = commands.add_parser("gather", help="add to view_designs.json from the folders of runs")
     all_.add_argument("folders", type=Path, nargs="+", help="each named as its recipe")
     options = parser.parse_args()
@@ -110,9 +111,9 @@ def main() -> None:
         found["copy"] = {f"psnr_{n}": metric(psnr(copied(toys.views[:, :n], toys.target), toys.truth)) for n in COUNTS}
         write_study("view_designs", found, add=True)
         return
-    recipe: Any = make_recipe(options.name)
-    steps = options.steps or recipe.train.steps
-    recipe = replace(recipe, train=replace(recipe.train, steps=steps, sample_every=steps // 12))
+    recipe: Any = with_settings(make_recipe(options.name), options.set)
+    warn_of_slow_bf16(recipe)
+    recipe = replace(recipe, train=replace(recipe.train, sample_every=recipe.train.steps // 12))
     model = train(watched(recipe, held_out(recipe, 100, split="validation")), options.folder, resume=options.resume)
     save_trained(recipe, model, options.folder)
 
