@@ -66,7 +66,8 @@ def around(num_toys: int, first: int = 0, *, image_size: int = 64) -> Staged:
 
 
 def front_and_back(num_toys: int, first: int = 0) -> Staged:
-    """Held-out toys that wear something behind of which the front tells nothing, from the front and from behind."""
+    """Held-out toys whose back is drawn for itself (it has something, or nothing), of which the front tells nothing;
+    from the front and from behind."""
     toys: list[Sequence[Item]] = []
     for seed in seeds_of("test")[first:]:
         toy = make_toy(seed)
@@ -136,6 +137,7 @@ def orbit_metrics(
     inputs: int = 1,
     jointly: bool = True,
     averaged: Sequence[int] = (1, 2, 4, 8),
+    **options: Any,
 ) -> dict[str, Any]:
     """PSNR and reprojection error of orbits, made from `inputs` of their own views, evenly spread.
 
@@ -150,6 +152,7 @@ def orbit_metrics(
         inputs: how many of the views are given.
         jointly: all views of a sample in one call; otherwise each in one of its own, with its own noise.
         averaged: numbers K of samples.
+        **options: of the recipe's `make_views`, such as its temperature.
     """
     given = torch.arange(inputs) * ORBIT // inputs
     asked = torch.tensor([number for number in range(ORBIT) if number not in given.tolist()])
@@ -159,7 +162,7 @@ def orbit_metrics(
         some, targets = views[number : number + 1, given], views.camera[number : number + 1, asked]
         parts = [targets] if jointly else [targets[:, place : place + 1] for place in range(len(asked))]
         draws = [
-            recipe.make_views(model, some, part, samples=total, seed=number * ORBIT + place)
+            recipe.make_views(model, some, part, samples=total, seed=number * ORBIT + place, **options)
             for place, part in enumerate(parts)
         ]
         made.append(torch.cat(draws, dim=1)[0])

@@ -55,12 +55,14 @@ def test_orbits_are_made_of_what_a_model_draws(toys, jointly):
     calls = []
 
     class Noisy(ViewsToybox):
-        def make_views(self, model, views, targets, *, samples=1, seed=0, **options):
+        def make_views(self, model, views, targets, *, samples=1, seed=0, temperature=0.6, **options):
             calls.append(targets.batch_shape)
+            assert temperature == 1.0
             shape = (*targets.batch_shape, samples, 3, 64, 64)
             return 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
-    metrics = orbit_metrics(Noisy(), torch.nn.Identity(), toys, inputs=2, jointly=jointly, averaged=(1, 4))
+    sampling = {"averaged": (1, 4), "temperature": 1.0}
+    metrics = orbit_metrics(Noisy(), torch.nn.Identity(), toys, inputs=2, jointly=jointly, **sampling)
     assert calls == [(1, ORBIT - 2)] * 3 if jointly else calls == [(1, 1)] * 3 * (ORBIT - 2)
     assert metrics["psnr_of_4"]["value"] > metrics["psnr_of_1"]["value"]
     assert metrics["reprojection_of_4"]["value"] < metrics["reprojection_of_1"]["value"]
