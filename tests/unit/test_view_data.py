@@ -2,19 +2,26 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+import trimesh
 from PIL import Image
 from view_tools import SMALL
 
 from minilib.evaluate.views import evaluate_views, held_out
 from minilib.recipes.view_designs import TransformerToybox
 from minilib.recipes.views_toybox import ViewsToybox
+from minilib.recipes.zero123_toybox import Zero123Toybox
+from minilib.toybox.files import PosedImages, load_mesh
+from minilib.toybox.photograph import main
+from minilib.toybox.render import Stage
 from minilib.training import train
-from minilib.views.cameras import orbit
+from minilib.views.cameras import Camera, orbit
 from minilib.views.transformer import ViewTransformerConfig
+from minilib.views.zero123 import Zero123Config
 from minilib.weights import load_trained, save_trained
 
 
@@ -73,6 +80,7 @@ def test_an_object_for_testing_is_there_once_with_its_views_mixed(folder):
         TransformerToybox(
             model=ViewTransformerConfig(image_size=16, patch_size=8, width=32, depth=1, num_heads=2, hidden=32)
         ),
+        Zero123Toybox(model=Zero123Config(widths=(16, 32), attention=(False, True))),
     ],
 )
 def test_a_model_is_trained_on_a_folder_and_kept_with_it(recipe, folder, tmp_path):
@@ -83,4 +91,21 @@ def test_a_model_is_trained_on_a_folder_and_kept_with_it(recipe, folder, tmp_pat
     kept, _ = load_trained(small.name, tmp_path)
     assert kept == small
     metrics = evaluate_views(kept, load_trained(small.name, tmp_path)[1], samples=1)
-    assert metrics["psnr_5"]["n"] == 2
+    assert metrics[f"psnr_{recipe.max_views}"]["n"] == 2
+
+
+def test_a_mesh_is_photographed_for_the_recipes(tmp_path):
+    ball = trimesh.creation.icosphere(2)
+    ball.visual.vertex_colors = [200, 30, 30, 255]
+    ball.export(tmp_path / "ball.ply")
+    main([str(tmp_path / "ball.ply"), "--folder", str(tmp_path / "train"), "--views", "9", "--image-size", "32"])
+    found = PosedImages(tmp_path / "train" / "ball")
+    assert len(found) == 9
+    stage = Stage(load_mesh(tmp_path / "ball.ply"))
+    for item in (found[0], found[8]):
+        view = stage.render(Camera(item["camera_to_world"], item["intrinsics"]), image_size=32)
+        assert (item["alpha"] - view.alpha).abs().max() <= 1 / 255
+        assert (item["rgb"] - view.rgb).abs().max() <= 3 / 255
+    shutil.copytree(tmp_path / "train", tmp_path / "validation")
+    item = ViewsToybox(data=str(tmp_path), model=SMALL).make_dataset()[0]
+    assert item["rgb"].shape == (8, 3, 16, 16) and 0.6 < item["alpha"].mean() < 0.8
