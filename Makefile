@@ -32,6 +32,7 @@ test: book  ## render the book, then lint, check types and run every test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest tests/errors tests/claims --no-shape-checks
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests/exercises/test_hostile.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore tests/exercises/test_hostile.py --numprocesses 2 --dist loadfile
 
 .PHONY: help book serve exercises weights bench test
