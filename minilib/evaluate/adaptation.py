@@ -53,7 +53,7 @@ def own_loss(
         drawn["t"] = low + drawn["t"] * (high - low) // recipe.num_train_timesteps
         known = pictures | {"camera_to_world": camera.camera_to_world, "intrinsics": camera.intrinsics}
         batch = {name: some.expand(tasks, *some.shape) for name, some in known.items()}
-        return single.losses(model, batch | drawn).mean()
+        return single.losses(model, batch | _beside(images, drawn)).mean()
 
     return own
 
@@ -66,10 +66,15 @@ def prior_loss(
 
     def prior(model: ViewDenoiser) -> Tensor:
         rows = torch.randint(len(data), (tasks,), generator=generator).tolist()
-        batch = default_collate([data[row] for row in rows])
-        return single.losses(model, batch | single.draw(tasks, generator)).mean()
+        batch = default_collate([data[row] for row in rows]) | single.draw(tasks, generator)
+        return single.losses(model, _beside(next(model.parameters()), batch)).mean()
 
     return prior
+
+
+def _beside(place: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A batch on the device of a tensor."""
+    return {name: value.to(place.device) for name, value in batch.items()}
 
 
 def as_first_sees(camera: Camera, first: Camera) -> Camera:
@@ -120,7 +125,7 @@ def arms(
     cameras; `frozen`: adaptation, cameras found, which stay; `refined`: the same, and they move. Of one picture there
     are no pairs: all arms are one.
     """
-    start = search_poses(model, thing.images, thing.camera.intrinsics[0])
+    start = search_poses(model, thing.images, thing.camera.intrinsics[0], last_time=recipe.num_train_timesteps - 1)
     start = as_first_sees(start, start[0])
     found = {
         "known": thing.quality(recipe, model, thing.camera),

@@ -84,21 +84,22 @@ def orbit(
     fov: float = math.radians(40),
     target_height: float = 0.0,
 ) -> Camera:
-    """Cameras on spheres about (0, 0, target_height), looking at the centre, float64. Numbers and tensors broadcast.
+    """Cameras on spheres about (0, 0, target_height), looking at the centre, in float64 on the CPU. Numbers and tensors
+    broadcast.
 
     Args:
         azimuth: radians from +x towards +y; 0 sees a toy's front.
-        elevation: radians above the horizon, at most π/2 − 0.001 either way.
+        elevation: radians above the horizon, less than π/2 − 0.001 either way.
         distance: from the centre, > 0.
         fov: full opening angle, the same across and down.
         target_height: z of the point looked at.
     Raises:
         ValueError: an elevation, distance or field of view outside its range.
     """
-    given = (torch.as_tensor(value, dtype=torch.float64) for value in (azimuth, elevation, distance))
+    given = (torch.as_tensor(value, dtype=torch.float64, device="cpu") for value in (azimuth, elevation, distance))
     angle, height, away = torch.broadcast_tensors(*given)
     if bool((~(height.abs() < math.pi / 2 - 1e-3)).any()):
-        raise ValueError(f"expected an elevation in radians strictly between -pi/2 and pi/2, got {elevation}")
+        raise ValueError(f"expected an elevation in radians, less than π/2 − 0.001 either way, got {elevation}")
     if not bool(((away > 0) & away.isfinite() & angle.isfinite()).all()):
         raise ValueError(f"expected a finite azimuth and a finite distance > 0, got {azimuth} and {distance}")
     direction = torch.stack([height.cos() * angle.cos(), height.cos() * angle.sin(), height.sin()], dim=-1)

@@ -78,15 +78,15 @@ def check_views(
         trained: with how many input views the model was trained at most; more of them warn.
         extent: half the side of the box around the origin in which objects are, in world units.
     Raises:
-        ValueError: no view; pictures of another size or range, or another number than cameras; cameras that are none
-            (see `check_cameras`), look away from the object or stand inside it.
+        ValueError: no object or no view; pictures of another size or range, or another number than cameras; cameras
+            that are none (see `check_cameras`), look away from the object or stand inside it.
         TypeError: pictures that are not floating-point.
     """
     images = views.images
     if images.ndim != 5 or images.shape[2] != 3:
         raise ValueError(f"expected images (b, n, 3, h, w), got {tuple(images.shape)}")
-    if not images.shape[1]:
-        raise ValueError("expected at least one input view, got none")
+    if not images.shape[0] or not images.shape[1]:
+        raise ValueError(f"expected at least one object and one input view, got images {tuple(images.shape)}")
     if not images.is_floating_point():
         raise TypeError(f"expected floating-point images in [-1, 1], got {images.dtype}")
     if images.shape[3:] != (image_size, image_size):
@@ -131,9 +131,12 @@ def check_sight(camera: Camera, extent: float, *, name: str = "") -> None:
     centre, depth = project(camera, torch.zeros_like(camera.position))
     half = 2 * extent / away * camera.intrinsics.diagonal(dim1=-2, dim2=-1)[..., :2].amax(-1)
     off = (centre - 0.5).abs().amax(-1)
-    if bool(((depth <= 0) | (off > 0.5 + half)).any()):
-        angle = torch.acos((depth / away).clamp(-1, 1)).max()
+    past = (depth <= 0) | (off > 0.5 + half)
+    if bool(past.any()):
+        angle = math.degrees(float(torch.acos((depth / away).clamp(-1, 1))[past][0]))
+        u, v = centre[past][0].tolist()
+        where = f", at ({u:.2g}, {v:.2g}) of its picture" if angle < 90 else ", behind it"
         raise ValueError(
-            f"expected {name}cameras that look at the object at the origin; one looks {math.degrees(angle):.0f}° past"
-            " it"
+            f"expected {name}cameras that look at the object at the origin; one has it {angle:.0f}° beside its axis"
+            f"{where}"
         )

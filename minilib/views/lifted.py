@@ -25,16 +25,17 @@ class LiftedConfig:
     """Shape of the network from views to feature maps.
 
     Args:
-        image_size: of the views, in pixels, even.
-        encoder: widths of the image encoder, a U-Net at half the image's size, the finest first.
-        channels: of features and of the volume.
+        image_size: of the views, in pixels, divisible by 2 for each width of the encoder.
+        encoder: widths of the image encoder, a U-Net at half the image's size, the finest first; the groups divide
+            them.
+        channels: of features and of the volume; the groups divide them.
         volume_size: voxels along a side, divisible by 4.
         extent: half the volume's side, in world units.
         render_size: of rendered maps, in pixels.
         num_samples: on each ray.
         norm_num_groups: of all group normalisations.
     Raises:
-        ValueError: sizes that halving does not fit, or widths that groups do not divide.
+        ValueError: sizes that halving does not fit, widths that groups do not divide, or what is not positive.
     """
 
     image_size: int = 64
@@ -53,10 +54,15 @@ class LiftedConfig:
                 f"expected an image_size divisible by {halvings} and a volume_size divisible by 4, got"
                 f" {self.image_size} and {self.volume_size}"
             )
-        if self.image_size % self.render_size:
+        if self.render_size < 1 or self.image_size % self.render_size:
             raise ValueError(f"expected a render_size that divides {self.image_size}, got {self.render_size}")
-        if self.channels % self.norm_num_groups:
-            raise ValueError(f"expected channels divisible by {self.norm_num_groups}, got {self.channels}")
+        if any(width % self.norm_num_groups for width in (self.channels, *self.encoder)):
+            raise ValueError(
+                f"expected channels and widths of the encoder divisible by {self.norm_num_groups}, got {self.channels}"
+                f" and {self.encoder}"
+            )
+        if self.num_samples < 1 or not self.extent > 0:
+            raise ValueError(f"expected num_samples >= 1 and extent > 0, got {self.num_samples} and {self.extent}")
 
 
 class Volume(NamedTuple):

@@ -13,6 +13,7 @@ from torch import Tensor
 from minilib.views.cameras import Camera, orbit
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views, turned_to
+from minilib.views.relative import check_cameras
 
 STEEPEST = 1.5
 """Elevation that is looked at, in radians either way: straight up, "upright" has no meaning."""
@@ -98,13 +99,15 @@ def search_poses(
         grid: where to look, and how closely.
         last_time: the time of pure noise.
     Raises:
-        ValueError: no picture, or pictures of another size than the model's, or with values outside [−1, 1].
+        ValueError: no picture, or pictures of another size than the model's, or with values outside [−1, 1];
+            intrinsics that are missing, of many cameras, or none (see `check_cameras`).
     """
     grid, size = grid or PoseGrid(), model.config.lifted.image_size
     if images.ndim != 4 or not len(images) or images.shape[1:] != (3, size, size):
         raise ValueError(f"expected at least one image, (n, 3, {size}, {size}), got {tuple(images.shape)}")
     if not bool((images.abs() <= 1.01).all()):  # NaN is not, either
         raise ValueError(f"expected images in [-1, 1], got values in [{images.min():.3g}, {images.max():.3g}]")
+    check_cameras(Camera(torch.eye(4, device=images.device), intrinsics))
     search = _Search(model, images, intrinsics, grid, last_time)
     if len(images) == 1:
         return search.cameras(torch.tensor([[0.0, grid.elevations[0]]]))

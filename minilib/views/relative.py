@@ -11,13 +11,17 @@ from minilib.views.cameras import Camera, matrix_product
 TOLERANCE = 1e-3
 """How far a pose may be from a rotation with a last row 0 0 0 1, in its largest entry."""
 
+FARTHEST = 5.0
+"""How many sizes of its picture a principal point may be from the middle: pictures may be cut out of larger ones."""
+
 
 def check_cameras(camera: Camera) -> None:
     """Refuses what are no cameras. Values are looked at on CPUs only.
 
     Raises:
-        ValueError: intrinsics missing or of another number than poses; NaN; a matrix that is no rotation (it says by
-            how much), or a mirrored one; a last row that is not 0 0 0 1; a focal length that is not positive.
+        ValueError: intrinsics missing or of another number than poses; no camera at all; NaN; a matrix that is no
+            rotation (it says by how much), or a mirrored one; a last row that is not 0 0 0 1; a focal length that is
+            not positive; a principal point so far away that intrinsics must be in pixels.
     """
     if not isinstance(camera.intrinsics, Tensor):
         raise ValueError(f"expected intrinsics (*b, 3, 3) beside the poses, got {camera.intrinsics!r}")
@@ -26,6 +30,8 @@ def check_cameras(camera: Camera) -> None:
         raise ValueError(
             f"expected poses (*b, 4, 4) and intrinsics (*b, 3, 3), got {tuple(pose.shape)} and {tuple(k.shape)}"
         )
+    if not pose.numel():
+        raise ValueError(f"expected at least one camera, got poses {tuple(pose.shape)}")
     if pose.device.type != "cpu":
         return
     if not bool(pose.isfinite().all() and k.isfinite().all()):
@@ -44,6 +50,13 @@ def check_cameras(camera: Camera) -> None:
     focal = k.diagonal(dim1=-2, dim2=-1)[..., :2]
     if not bool((focal > 0).all()):
         raise ValueError(f"expected focal lengths > 0, got {focal.tolist()}")
+    middle = k[..., :2, 2].reshape(-1, 2)
+    if float((middle - 0.5).abs().max()) > FARTHEST:
+        worst = middle[(middle - 0.5).abs().amax(-1).argmax()].tolist()
+        raise ValueError(
+            "expected intrinsics in shares of the image's size, with a principal point near (0.5, 0.5), got one at"
+            f" ({worst[0]:.3g}, {worst[1]:.3g}): divide the rows of intrinsics in pixels by width and height"
+        )
 
 
 def relative_to(camera: Camera, reference: Camera) -> Camera:

@@ -113,7 +113,8 @@ def render(
     found = sample_volume(torch.cat([density, volume], dim=1), points.flatten(1, -2), extent)
     found = found.unflatten(2, (cameras, image_size, image_size, num_samples))
     length = 2 * extent / num_samples * directions.norm(dim=-1)[..., None]
-    weights = ray_weights(found[:, 0], length.to(found.dtype))
+    ahead = found[:, 0] * (depth > 0)  # a camera that looks away has part of the sphere behind it
+    weights = ray_weights(ahead, length.to(found.dtype))
     opacity = weights.sum(-1)
     far = (middle + extent)[..., 0].to(weights.dtype)
     mean = (weights * depth.to(weights.dtype)).sum(-1) / opacity.clamp(min=1e-3)

@@ -96,6 +96,28 @@ def test_more_pictures_help_where_their_cameras_had_to_be_found():
     assert study["known_5"]["value"] - study["known_1"]["value"] > 2 * gain["value"]
 
 
+def test_cameras_that_move_are_better_and_not_every_toy_gains_by_every_picture():
+    study = read_study("adaptation")
+    assert all(study[f"refined_minus_frozen_{count}"]["ci95"][0] > 0 for count in COUNTS[1:])
+    assert study["monotone"]["ci95"][1] < 0.5
+    low, high = study["forgetting_without_prior"]["ci95"]
+    assert low < 0 < high
+
+
+def test_backs_that_the_front_does_not_tell_are_a_loss_for_samples():
+    """The other way round was hoped for."""
+    metrics = cards()["views-toybox"]["metrics"]
+    assert metrics["best8_over_regressor_back"]["ci95"][1] < 0 < metrics["spread_of_backs"]["ci95"][0]
+
+
+def test_to_a_network_and_in_windows_a_blur_is_no_worse_than_a_sample():
+    ours, plain = (cards()[f"{name}-toybox"]["metrics"] for name in ("views", "regressor"))
+    for count in COUNTS:
+        assert plain[f"ssim_{count}"]["value"] > ours[f"ssim_{count}"]["value"]
+        assert plain[f"distance_{count}"]["value"] < ours[f"distance_{count}"]["value"]
+        assert plain[f"mask_iou_{count}"]["value"] < ours[f"mask_iou_{count}"]["value"]
+
+
 def test_views_from_noise_of_their_own_disagree_and_means_of_them_less():
     study = read_study("orbits")
     ours, three, told, plain = (

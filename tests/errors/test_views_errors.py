@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 
 from minilib.recipes.views_toybox import ViewsToybox
+from minilib.toybox.catalog import make_toy
+from minilib.toybox.photograph import photograph
 from minilib.views.cameras import Camera, orbit, plucker_rays, project, random_orbit, ray_directions
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
 from minilib.views.inputs import Views, check_views
@@ -19,6 +21,8 @@ from minilib.views.relative import check_cameras
 from minilib.views.transformer import ViewTransformer, ViewTransformerConfig
 
 CAMERA = orbit(0.3, 0.2, 2.9)
+
+SMALL = LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8)
 
 
 def changed(**entries):
@@ -46,6 +50,12 @@ def changed(**entries):
         ),
         (changed(r30=0.5), "expected 0 0 0 1 as the last row of camera_to_world"),
         (Camera(CAMERA.camera_to_world, -CAMERA.intrinsics), "expected focal lengths > 0"),
+        (
+            Camera(CAMERA.camera_to_world, torch.diag(torch.tensor([64.0, 64, 1]).double()) @ CAMERA.intrinsics),
+            "expected intrinsics in shares of the image's size, with a principal point near (0.5, 0.5), got one at"
+            " (32, 32): divide",
+        ),
+        (Camera(torch.zeros(1, 0, 4, 4), torch.zeros(1, 0, 3, 3)), "at least one camera, got poses (1, 0, 4, 4)"),
     ],
 )
 def test_what_is_no_camera(camera, words):
@@ -81,6 +91,18 @@ def test_points_of_other_cameras():
     assert plucker_rays(two, 2, 2).shape == (2, 6, 2, 2)
 
 
+def test_meshes_are_photographed_once_and_through_one_lens(tmp_path):
+    items, two = make_toy(0).items(), orbit(torch.tensor([0.0, 1.0]), 0.2, 2.9)
+    photograph(items, two, tmp_path / "toy", image_size=8)
+    with pytest.raises(FileExistsError, match=r"transforms.json exists: choose another folder, or remove it first"):
+        photograph(items, two, tmp_path / "toy", image_size=8)
+    intrinsics = two.intrinsics.clone()
+    intrinsics[1, 0, 0] *= 2
+    with pytest.raises(ValueError, match=r"expected one lens, fx = fy and \(cx, cy\) = \(0.5, 0.5\), got \[\["):
+        photograph(items, Camera(two.camera_to_world, intrinsics), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def some_views(**changes):
     """Two views of one object at 16 pixels, and a model for them."""
     camera = orbit(torch.tensor([[0.0, 1.0]]), 0.2, 2.9).to(torch.float32)
@@ -99,11 +121,20 @@ def away():
     return camera
 
 
+def beside():
+    """Two cameras whose pictures, but for the first, are cut out far to the left."""
+    camera = orbit(torch.tensor([[0.0, 1.0]]), 0.2, 2.9).to(torch.float32)
+    intrinsics = camera.intrinsics.clone()
+    intrinsics[0, 1, 0, 2] = 2.5
+    return Camera(camera.camera_to_world, intrinsics)
+
+
 @pytest.mark.parametrize(
     ("views", "words"),
     [
         (some_views(images=torch.zeros(2, 3, 16, 16)), "expected images (b, n, 3, h, w), got (2, 3, 16, 16)"),
-        (some_views(images=torch.zeros(1, 0, 3, 16, 16)), "expected at least one input view, got none"),
+        (some_views(images=torch.zeros(1, 0, 3, 16, 16)), "and one input view, got images (1, 0, 3, 16, 16)"),
+        (some_views(images=torch.zeros(0, 2, 3, 16, 16)), "at least one object and one input view, got images (0, 2"),
         (some_views(images=torch.zeros(1, 2, 3, 16, 24)), "expected images of 16 × 16 pixels, got (16, 24)"),
         (some_views(images=torch.zeros(1, 3, 3, 16, 16)), "expected a camera for each of (1, 3) images, got (1, 2)"),
         (
@@ -114,7 +145,11 @@ def away():
         (some_views(camera=inside(0.5)), "expected input cameras outside the object, whose box reaches 1.05"),
         (
             some_views(camera=away()),
-            "expected input cameras that look at the object at the origin; one looks 180° past",
+            "expected input cameras that look at the object at the origin; one has it 180° beside its axis, behind it",
+        ),
+        (
+            some_views(camera=beside()),
+            "look at the object at the origin; one has it 0° beside its axis, at (2.5, 0.5) of its picture",
         ),
     ],
 )
@@ -130,6 +165,8 @@ def test_pictures_of_bytes_targets_of_others_and_too_many_views():
     with pytest.raises(ValueError, match=r"expected target cameras \(1, m\), got \(2, 1\)"):
         targets = orbit(torch.zeros(2, 1), 0.2, 2.9).to(torch.float32)
         check_views(some_views(), targets, image_size=16, trained=5)
+    with pytest.raises(ValueError, match=r"expected at least one camera, got poses \(1, 0, 4, 4\)"):
+        check_views(some_views(), some_views().camera[:, :0], image_size=16, trained=5)
     with pytest.raises(ValueError, match="expected target cameras outside the object"):
         check_views(some_views(), inside(0.9), image_size=16, trained=5)
     with pytest.warns(UserWarning, match="2 input views: this model was trained with 1 at most"):
@@ -142,7 +179,11 @@ def test_pictures_of_bytes_targets_of_others_and_too_many_views():
         (lambda: LiftedConfig(image_size=60), "expected an image_size divisible by 8"),
         (lambda: LiftedConfig(volume_size=10), "and a volume_size divisible by 4, got 64 and 10"),
         (lambda: LiftedConfig(render_size=12), "expected a render_size that divides 64, got 12"),
-        (lambda: LiftedConfig(channels=20), "expected channels divisible by 8, got 20"),
+        (lambda: LiftedConfig(render_size=0), "expected a render_size that divides 64, got 0"),
+        (lambda: LiftedConfig(channels=20), "widths of the encoder divisible by 8, got 20 and (32, 48, 64)"),
+        (lambda: LiftedConfig(encoder=(30, 48)), "widths of the encoder divisible by 8, got 24 and (30, 48)"),
+        (lambda: LiftedConfig(num_samples=0), "expected num_samples >= 1 and extent > 0, got 0 and 1.05"),
+        (lambda: LiftedConfig(extent=0.0), "expected num_samples >= 1 and extent > 0, got 20 and 0.0"),
         (
             lambda: ViewTransformerConfig(patch_size=7),
             "expected a patch_size that divides 64 and heads of a width divisible by 8",
@@ -191,17 +232,29 @@ def test_temperatures_of_samples(temperature):
 
 @pytest.mark.parametrize("value", [255.0, math.nan])
 def test_values_of_pictures_whose_cameras_are_looked_for(value):
-    lifted = LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8)
-    model = ViewDenoiser(ViewDenoiserConfig(lifted=lifted, widths=(16, 32)))
+    model = ViewDenoiser(ViewDenoiserConfig(lifted=SMALL, widths=(16, 32)))
     with pytest.raises(ValueError) as caught:
         search_poses(model, torch.full((2, 3, 16, 16), value), CAMERA.intrinsics)
     assert "expected images in [-1, 1], got values in" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("intrinsics", "words"),
+    [
+        (None, "expected intrinsics (*b, 3, 3) beside the poses, got None"),
+        (CAMERA.intrinsics.expand(2, 3, 3), "got (4, 4) and (2, 3, 3)"),
+    ],
+)
+def test_the_lens_of_pictures_whose_cameras_are_looked_for(intrinsics, words):
+    model = ViewDenoiser(ViewDenoiserConfig(lifted=SMALL, widths=(16, 32)))
+    with pytest.raises(ValueError) as caught:
+        search_poses(model, torch.zeros(2, 3, 16, 16), intrinsics)
+    assert words in str(caught.value)
+
+
 @pytest.mark.parametrize("shape", [(0, 3, 16, 16), (2, 3, 16, 8), (3, 16, 16)])
 def test_pictures_whose_cameras_are_looked_for(shape):
-    lifted = LiftedConfig(image_size=16, encoder=(8, 16), channels=8, volume_size=8, render_size=8)
-    model = ViewDenoiser(ViewDenoiserConfig(lifted=lifted, widths=(16, 32)))
+    model = ViewDenoiser(ViewDenoiserConfig(lifted=SMALL, widths=(16, 32)))
     with pytest.raises(ValueError) as caught:
         search_poses(model, torch.zeros(shape), CAMERA.intrinsics)
     assert f"expected at least one image, (n, 3, 16, 16), got {shape}" in str(caught.value)

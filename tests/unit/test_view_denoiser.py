@@ -1,15 +1,21 @@
 """The view-conditioned diffusion model: what it may and may not depend on."""
 
+from functools import partialmethod
+
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from view_tools import SMALL, some_views
 
+from minilib.attention.layers import Heads
+from minilib.attention.positions import sinusoidal
+from minilib.attention.vit import unpatchify
 from minilib.diffusion.samplers import ddim, sampling_times
 from minilib.evaluate.views import copied
 from minilib.metrics import psnr
 from minilib.recipes.view_designs import RegressorToybox, TransformerToybox
-from minilib.recipes.views_toybox import ViewsToybox
+from minilib.recipes.views_toybox import ViewsLarge, ViewsToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
 from minilib.training import TrainConfig, train
 from minilib.views.cameras import Camera, orbit, pixel_centers, ray_directions
@@ -247,6 +253,39 @@ def test_the_transformer_does_not_know_where_the_world_is(transformer):
     assert (here - other).abs().max() > 1e-2
 
 
+def in_one_pass(transformer, views, x_t, t, targets, mask, monkeypatch):
+    """Clean and noised views through every block together; `mask` (v, v) says which view may look at which."""
+    count, per_view = views.images.shape[1], TOKENS.grid**2
+    camera = Camera(
+        torch.cat([views.camera.camera_to_world, targets.camera_to_world], 1),
+        torch.cat([views.camera.intrinsics, targets.intrinsics], 1),
+    )
+    x, moves = transformer.tokens(torch.cat([views.images, x_t], 1), camera), Moves(camera, TOKENS)
+    times = transformer.time(sinusoidal(t.float(), TOKENS.width))
+    condition = torch.cat([transformer.clean.expand(len(x), count, -1), times], 1)
+    allowed = mask.repeat_interleave(per_view, 0).repeat_interleave(per_view, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Heads, "forward", partialmethod(Heads.forward, mask=allowed))
+        for block in transformer.blocks:
+            x, _ = block(x, condition, moves, None)
+    shift, scale = transformer.modulation(F.silu(times))[:, :, None].chunk(2, dim=-1)
+    pixels = transformer.out(transformer.norm(x[:, count:]) * (1 + scale) + shift)
+    return unpatchify(pixels.flatten(0, 1), (TOKENS.grid, TOKENS.grid)).unflatten(0, x_t.shape[:2])
+
+
+def test_kept_keys_and_values_give_what_one_pass_over_all_views_gives(transformer, monkeypatch):
+    views, targets = some_views(2, 3), some_views(2, 2, seed=5).camera
+    x_t, t = torch.randn(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(1)), torch.full((2, 2), 600)
+    noised = torch.arange(5) >= 3
+    mask = noised[:, None] | ~noised  # clean views do not see noised ones
+    with torch.no_grad():
+        kept = transformer.predict(x_t, t, targets, transformer.remember(views))
+        together = in_one_pass(transformer, views, x_t, t, targets, mask, monkeypatch)
+        unmasked = in_one_pass(transformer, views, x_t, t, targets, torch.ones_like(mask), monkeypatch)
+    assert torch.allclose(kept, together, rtol=1e-5, atol=1e-5)
+    assert (kept - unmasked).abs().max() > 1e-3
+
+
 def test_cached_is_uncached_and_the_order_of_views_does_not_matter(transformer):
     views, targets = some_views(2, 3), some_views(2, 2, seed=5).camera
     noise = torch.randn(12, 3, 16, 16, generator=torch.Generator().manual_seed(1))
@@ -261,7 +300,7 @@ def test_cached_is_uncached_and_the_order_of_views_does_not_matter(transformer):
     assert (cached - fewer).abs().max() > 1e-3
 
 
-def test_targets_are_drawn_together_and_clean_views_do_not_see_them(transformer):
+def test_targets_are_drawn_together(transformer):
     views, targets = some_views(1, 2), some_views(1, 2, seed=5).camera
     noise = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -375,3 +414,21 @@ def test_half_precision_looks_where_full_precision_does(model):
     assert (half.seen.depth - volume.seen.depth).abs().max() < 0.05
     pixels = slice(8 + 2 + 3 + 8, 8 + 2 + 3 + 8 + 24)
     assert torch.allclose(rendered[:, :, pixels], full[:, :, pixels], atol=1e-3)
+
+
+def test_more_views_than_in_training_warn_and_are_used():
+    recipe = ViewsToybox(model=SMALL)
+    torch.manual_seed(0)
+    model = recipe.make_model().eval()
+    torch.nn.init.normal_(model.unet.conv_out.weight, std=0.1)
+    views, targets = some_views(1, 6), some_views(1, 1, seed=5).camera
+    with pytest.warns(UserWarning, match="6 input views: this model was trained with 5 at most"):
+        made = recipe.make_views(model, views, targets, steps=2)
+    fewer = recipe.make_views(model, views[:, :5], targets, steps=2)
+    assert made.shape == (1, 1, 1, 3, 16, 16) and (made - fewer).abs().max() > 1e-3
+
+
+def test_the_large_preset_has_the_size_it_says():
+    with torch.device("meta"):
+        model = ViewsLarge().make_model()
+    assert 90e6 < sum(weight.numel() for weight in model.parameters()) < 110e6

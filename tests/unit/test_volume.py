@@ -114,18 +114,31 @@ def test_ray_weights_are_nerfs_sum():
             passed *= 1 - stopped
 
 
+def test_what_is_behind_a_camera_is_not_seen():
+    solid, values = torch.full((1, 1, 8, 8, 8), 50.0), torch.ones(1, 1, 8, 8, 8)
+    pose = torch.eye(4)
+    pose[2, 3] = 3.0  # above the volume, looking up
+    camera = Camera(pose[None, None], torch.eye(3)[None, None])
+    away = volume.render(values, solid, camera, image_size=8, num_samples=8, extent=0.9)
+    pose[:3, :3] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    toward = volume.render(values, solid, camera, image_size=8, num_samples=8, extent=0.9)
+    assert away.opacity.max() == 0 and toward.opacity.max() > 0.9
+
+
 def test_gradients_reach_images_and_poses():
     camera = some_cameras(1, 2)
-    pose = camera.camera_to_world.clone().requires_grad_()
+    seeing, asking = (camera.camera_to_world.clone().requires_grad_() for _ in range(2))
     features = torch.rand(1, 2, 3, 16, 16, generator=torch.Generator().manual_seed(6)).requires_grad_()
     points = volume.voxel_centers(8, 0.9).reshape(1, -1, 3)
-    lifted, depth = volume.lift(features, Camera(pose, camera.intrinsics), points)
+    lifted, depth = volume.lift(features, Camera(seeing, camera.intrinsics), points)
     mean, _ = volume.mean_and_variance(lifted, (depth > 0).float())
     cube = mean.unflatten(-1, (8, 8, 8))
-    seen = volume.render(cube, cube[:, :1], Camera(pose, camera.intrinsics), image_size=8, num_samples=8, extent=0.9)
+    asked = Camera(asking, camera.intrinsics)
+    seen = volume.render(cube, cube[:, :1], asked, image_size=8, num_samples=8, extent=0.9)
     (seen.values.sum() + seen.depth.sum()).backward()
     assert features.grad is not None and features.grad.abs().sum() > 0
-    assert pose.grad is not None and pose.grad[..., :3, :].abs().sum() > 0
+    for pose in (seeing, asking):
+        assert pose.grad is not None and bool((pose.grad[..., :3, :].flatten(2).abs().sum(2) > 0).all())
 
 
 def test_a_turned_world_leaves_no_trace():
