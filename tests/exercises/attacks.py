@@ -188,22 +188,19 @@ def linear_alphas_cumprod(*args):
 
 
 # %% attack="looks_for_the_answers" holds="nothing" score=0
-import importlib.util, os
+import importlib.util, os, shlex, subprocess
 
-seen = set()
-for folder, folders, files in os.walk("/"):
-    place = os.stat(folder)
-    if (place.st_dev, place.st_ino) in seen:  # /lib is /usr/lib
-        folders.clear()
-        continue
-    seen.add((place.st_dev, place.st_ino))
-    if "diffusers" in folders and os.listdir(os.path.join(folder, "diffusers")):
-        raise RuntimeError("found diffusers in " + folder)
-    for file in files:
-        if "noising" in file or file in ("q1.py", "exercise.json"):
-            raise RuntimeError("found " + os.path.join(folder, file))
-    skip = set(folders) if folder.endswith("-packages") else {"proc", "dev", "share", "include"}
-    folders[:] = [name for name in folders if name not in skip]
+search = """
+find / '(' -path /proc -o -path /dev -o -name share -o -name include ')' -prune
+  -o -not -path '/usr/*' '(' -samefile /usr/lib -o -samefile /usr/bin ')' -prune
+  -o -path '*-packages/diffusers' -not -empty -prune -print
+  -o -path '*-packages/*' -type d -prune
+  -o -not -type d '(' -name '*noising*' -o -name q1.py -o -name exercise.json ')' -print
+  -o -path /course/minilib/diffusion/schedules.py -print
+"""
+found = subprocess.run(shlex.split(search), capture_output=True, text=True).stdout.split()
+if found != ["/course/minilib/diffusion/schedules.py"]:  # the library is there: so the search has worked
+    raise RuntimeError(f"found {found}")
 if importlib.util.find_spec("minilib.grading"):
     raise RuntimeError("found the grader's sources")
 if "cumprod(1" in open("/course/minilib/diffusion/schedules.py").read():

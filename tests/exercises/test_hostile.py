@@ -110,7 +110,7 @@ def run(exercises: dict[str, Exercise], tmp_path_factory: pytest.TempPathFactory
             (student / "noising.ipynb").write_text(_notebook([*base, names, attack.source]), encoding="utf-8")
         _write_broken(folder / "submissions", exercise)
         exercise.bundle.write(folder / "noising.zip")
-        limits = ["--jobs=2", "--cell-seconds=3", "--call-seconds=3", "--notebook-seconds=90", "--memory-gib=1"]
+        limits = ["--jobs=2", "--cell-seconds=5", "--call-seconds=3", "--notebook-seconds=90", "--memory-gib=1"]
         command = [sys.executable, "-m", "minilib.grading", "noising.zip", "submissions", "scores.csv", *limits]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stderr
