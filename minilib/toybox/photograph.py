@@ -70,10 +70,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--image-size", type=int, default=64, help="in pixels; default: 64")
     parser.add_argument("--seed", type=int, default=0, help="of the cameras")
     options = parser.parse_args(arguments)
-    for number, mesh in enumerate(tqdm(options.meshes)):
+    folders = [options.folder / mesh.stem for mesh in options.meshes]
+    for mesh, folder in zip(options.meshes, folders, strict=True):  # all of it before the first picture
+        if not mesh.is_file():
+            parser.error(f"expected a mesh file at {mesh}; there is none")
+        if folders.count(folder) > 1:
+            parser.error(f"expected meshes of different names, which name their folders; {mesh.stem} is there twice")
+        if (folder / "transforms.json").exists():
+            parser.error(f"{folder} holds a transforms.json: choose another folder, or remove it first")
+    for number, (mesh, folder) in enumerate(zip(tqdm(options.meshes), folders, strict=True)):
         generator = torch.Generator().manual_seed(options.seed + number)
         cameras = random_orbit(options.views, generator, elevation=ELEVATION)
-        photograph(load_mesh(mesh), cameras, options.folder / mesh.stem, image_size=options.image_size)
+        photograph(load_mesh(mesh), cameras, folder, image_size=options.image_size)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from PIL import Image
 
 from minilib.recipes.views_toybox import ViewsToybox
 from minilib.toybox.catalog import make_toy
+from minilib.toybox.photograph import main as photographer
 from minilib.toybox.photograph import photograph
 from minilib.views.cameras import Camera, orbit, plucker_rays, project, random_orbit, ray_directions
 from minilib.views.denoiser import ViewDenoiser, ViewDenoiserConfig
@@ -101,6 +102,23 @@ def test_meshes_are_photographed_once_and_through_one_lens(tmp_path):
     with pytest.raises(ValueError, match=r"expected one lens, fx = fy and \(cx, cy\) = \(0.5, 0.5\), got \[\["):
         photograph(items, Camera(two.camera_to_world, intrinsics), tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_meshes_are_looked_at_before_the_first_is_photographed(tmp_path, capsys):
+    for place in ("a/chair.ply", "b/chair.ply", "a/table.ply"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text("ply")
+    (tmp_path / "made" / "table").mkdir(parents=True)
+    (tmp_path / "made" / "table" / "transforms.json").write_text("{}")
+    for meshes, words in (
+        (["a/chair.ply", "a/sofa.ply"], "expected a mesh file at"),
+        (["a/chair.ply", "b/chair.ply"], "which name their folders; chair is there twice"),
+        (["a/chair.ply", "a/table.ply"], "holds a transforms.json: choose another folder, or remove it first"),
+    ):
+        with pytest.raises(SystemExit):
+            photographer([*(str(tmp_path / mesh) for mesh in meshes), "--folder", str(tmp_path / "made")])
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "made" / "chair").exists()
 
 
 def some_views(**changes):
