@@ -1,12 +1,18 @@
 """What the cards of the models of views say, measured again from the shipped weights on other toys."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from minilib.evaluate.adaptation import as_first_sees, own_loss, prior_loss
+from minilib.evaluate.orbits import around
 from minilib.evaluate.views import COUNTS, copied, drawn, held_out
 from minilib.metrics import bootstrap_interval, psnr
+from minilib.recipes.view_designs import TransformerToybox
 from minilib.studies import read_study
+from minilib.studies.adaptation import CONFIG
+from minilib.views.poses import TurnedCameras, adapt
 from minilib.weights import cards, load_trained
 
 FIRST = 2000
@@ -94,6 +100,20 @@ def test_more_pictures_help_where_their_cameras_had_to_be_found():
     low, high = gain["ci95"]
     assert low > 0 and f"{gain['value']:.2f} [{low:.2f}, {high:.2f}] dB better" in readme
     assert study["known_5"]["value"] - study["known_1"]["value"] > 2 * gain["value"]
+
+
+def test_seconds_of_a_fit_to_five_pictures_and_of_an_orbit_drawn_together(toys):
+    recipe, model = load_trained("views-toybox")
+    images, camera = toys.views.images[0, :5], as_first_sees(toys.views.camera[0, :5], toys.views.camera[0, 0])
+    others = recipe.objects("train", 24)
+    started = time.perf_counter()
+    adapt(model, TurnedCameras(camera), own_loss(recipe, images), prior_loss(recipe, others), CONFIG)
+    assert time.perf_counter() - started <= 60
+    design, one = TransformerToybox(), around(1)
+    untrained = design.make_model().eval()  # it costs the same
+    started = time.perf_counter()
+    design.make_views(untrained, one.views[:, :1], one.views.camera)
+    assert time.perf_counter() - started <= 15
 
 
 def test_cameras_that_move_are_better_and_not_every_toy_gains_by_every_picture():
