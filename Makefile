@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TWO := --numprocesses 2 --dist loadfile
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -31,8 +32,9 @@ test: book  ## render the book, then lint, check types and run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest tests/errors tests/claims --no-shape-checks
-	$(BIN)/python -m pytest tests/exercises/test_hostile.py
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore tests/exercises/test_hostile.py --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests/claims --no-shape-checks -m alone
+	$(BIN)/python -m pytest tests -m alone
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/errors tests/claims --no-shape-checks -m "not alone" $(TWO)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not alone" $(TWO)
 
 .PHONY: help book serve exercises weights bench test

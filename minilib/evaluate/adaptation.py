@@ -18,7 +18,7 @@ from minilib.recipes.views_toybox import ViewsToybox
 from minilib.views.cameras import Camera
 from minilib.views.denoiser import ViewDenoiser
 from minilib.views.inputs import Views, turned_to
-from minilib.views.pose_search import search_poses
+from minilib.views.pose_search import PoseGrid, search_poses
 from minilib.views.poses import Adaptation, TurnedCameras, adapt
 from minilib.views.relative import rotation_error
 
@@ -114,18 +114,26 @@ class Object:
 
 
 def arms(
-    recipe: ViewsToybox, model: ViewDenoiser, thing: Object, data: Any, config: Adaptation, *, seed: int = 0
+    recipe: ViewsToybox,
+    model: ViewDenoiser,
+    thing: Object,
+    data: Any,
+    config: Adaptation,
+    *,
+    grid: PoseGrid | None = None,
+    seed: int = 0,
 ) -> dict[str, float]:
     """PSNR of an object's view in each arm; how many degrees the poses are off before and after, in the mean, and which
     share of them by less than `NEAR`.
 
     All that is drawn, of the object's tasks and of others in `data`, is the same in all arms.
 
-    `known`: true cameras, no adaptation; `none`: cameras found by the search, no adaptation; `true`: adaptation, true
-    cameras; `frozen`: adaptation, cameras found, which stay; `refined`: the same, and they move. Of one picture there
-    are no pairs: all arms are one.
+    `known`: true cameras, no adaptation; `none`: cameras found by the search on `grid`, no adaptation; `true`:
+    adaptation, true cameras; `frozen`: adaptation, cameras found, which stay; `refined`: the same, and they move. Of
+    one picture there are no pairs: all arms are one.
     """
-    start = search_poses(model, thing.images, thing.camera.intrinsics[0], last_time=recipe.num_train_timesteps - 1)
+    last_time, intrinsics = recipe.num_train_timesteps - 1, thing.camera.intrinsics[0]
+    start = search_poses(model, thing.images, intrinsics, grid, last_time=last_time)
     start = as_first_sees(start, start[0])
     found = {
         "known": thing.quality(recipe, model, thing.camera),

@@ -39,9 +39,9 @@ class PoseGrid:
     azimuths: int = 24
     elevations: tuple[float, ...] = tuple(math.radians(angle) for angle in (0, 17, 33, 50))
     distance: float = 2.9
-    finalists: int = 9
-    starts: int = 2
-    survivors: int = 2
+    finalists: int = 3
+    starts: int = 1
+    survivors: int = 1
     steps: tuple[float, ...] = tuple(math.radians(angle) for angle in (7.5, 4))
 
     def __post_init__(self):

@@ -74,7 +74,7 @@ def cameras_at(azimuths, elevations):
     return orbit(torch.tensor(azimuths), torch.tensor(elevations), 2.9).to(torch.float32)
 
 
-FEW = PoseGrid(azimuths=12, elevations=(0.0, 0.5))
+FEW = PoseGrid(azimuths=12, elevations=(0.0, 0.5), finalists=9, starts=2, survivors=2)
 
 
 def test_cameras_are_found_between_the_places_of_the_grid():
