@@ -32,7 +32,7 @@ test: book  ## render the book, then lint, check types and run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest tests/claims --no-shape-checks -m alone
+	$(BIN)/python -m pytest tests/errors tests/claims --no-shape-checks -m alone
 	$(BIN)/python -m pytest tests -m alone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/errors tests/claims --no-shape-checks -m "not alone" $(TWO)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not alone" $(TWO)

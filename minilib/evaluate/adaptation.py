@@ -128,9 +128,9 @@ def arms(
 
     All that is drawn, of the object's tasks and of others in `data`, is the same in all arms.
 
-    `known`: true cameras, no adaptation; `none`: cameras found by the search on `grid`, no adaptation; `true`:
-    adaptation, true cameras; `frozen`: adaptation, cameras found, which stay; `refined`: the same, and they move. Of
-    one picture there are no pairs: all arms are one.
+    `known`: true cameras, no adaptation; `none`: cameras found by the search on `grid` (None for the usual one), no
+    adaptation; `true`: adaptation, true cameras; `frozen`: adaptation, cameras found, which stay; `refined`: the same,
+    and they move. Of one picture there are no pairs: all arms are one.
     """
     last_time, intrinsics = recipe.num_train_timesteps - 1, thing.camera.intrinsics[0]
     start = search_poses(model, thing.images, intrinsics, grid, last_time=last_time)

@@ -137,7 +137,9 @@ def main() -> None:
             file.write_text(json.dumps(rows, indent=1))
             print({name: round(value, 2) for name, value in rows[-1].items()}, flush=True)
     rows.sort(key=lambda row: (row["toy"], row["count"]))
-    write_study("adaptation", {"config": asdict(CONFIG), "toys": options.toys} | summary(rows))
+    write_study(
+        "adaptation", {"config": asdict(CONFIG), "search": asdict(SEARCH), "toys": options.toys} | summary(rows)
+    )
 
 
 if __name__ == "__main__":

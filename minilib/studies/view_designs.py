@@ -1,7 +1,8 @@
-"""What does geometry buy? Three designs of models of views, trained on the same toys for equal times.
+"""What does geometry buy? Designs of models of views, trained on the same toys for equal times.
 
 `python -m minilib.studies.view_designs train NAME --folder FOLDER` trains a recipe and measures it on the way;
-`python -m minilib.studies.view_designs gather FOLDER ...` adds what was measured to view_designs.json.
+`python -m minilib.studies.view_designs gather FOLDER ...` adds what was measured to view_designs.json, and by how much
+the first of them, once trained, is better on held-out toys than each of the others.
 
 What is measured is the model's guess in one step from noise alone, near the mean of all answers: it is quick, and a
 model that does not use its input views shows the same number for any number of them.
@@ -10,7 +11,7 @@ model that does not use its input views shows the same number for any number of 
 import argparse
 import json
 import time
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from minilib.train import warn_of_slow_bf16, with_settings
 from minilib.training import train
 from minilib.views.cameras import Camera
 from minilib.views.inputs import Views
-from minilib.weights import save_trained
+from minilib.weights import load_trained, save_trained
 
 CURVE = "curve.json"
 """What a run has measured so far, in its folder."""
@@ -51,11 +52,21 @@ def guessed(
     return torch.cat(parts)
 
 
-def measured(recipe: ToyViewsRecipe, model: nn.Module, toys: Toys) -> dict[str, Any]:
-    """PSNR of the guess for each number of input views that the recipe trains with."""
+def measured(recipe: ToyViewsRecipe, model: nn.Module, toys: Toys) -> dict[str, Float[Tensor, " b"]]:
+    """PSNR of the guess of each toy, for each number of input views that the recipe trains with."""
     counts = [count for count in COUNTS if count <= recipe.max_views]
     found = {n: guessed(recipe, model, toys.views[:, :n], toys.target) for n in counts}
-    return {f"psnr_{n}": metric(psnr(images, toys.truth)) for n, images in found.items()}
+    return {f"psnr_{n}": psnr(images, toys.truth) for n, images in found.items()}
+
+
+def apart(ours: dict[str, Float[Tensor, " b"]], others: dict[str, Float[Tensor, " b"]]) -> dict[str, dict[str, Any]]:
+    """Differences of what was measured of two designs on the same toys, toy by toy, where both have it; `growth` is by
+    how much more they differ in the last than in the first."""
+    gaps = {name: ours[name] - others[name] for name in ours if name in others}
+    if len(gaps) > 1:
+        first, *_, last = gaps.values()
+        gaps["growth"] = last - first
+    return {name: metric(gap) for name, gap in gaps.items()}
 
 
 def watched(recipe: ToyViewsRecipe, toys: Toys) -> ToyViewsRecipe:
@@ -66,7 +77,7 @@ def watched(recipe: ToyViewsRecipe, toys: Toys) -> ToyViewsRecipe:
             started, file = time.monotonic(), path.parent / CURVE
             before = json.loads(file.read_text()) if file.exists() else []
             step = int(path.stem.removeprefix("step-"))
-            found = measured(self, model, toys)
+            found = {name: metric(values) for name, values in measured(self, model, toys).items()}
             row = {"step": step, "seconds_measuring": time.monotonic() - started} | found
             file.write_text(json.dumps([*(row for row in before if row["step"] < step), row], indent=1))
             print({name: round(value["value"], 2) for name, value in found.items()}, flush=True)
@@ -107,7 +118,14 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "gather":
         found: dict[str, Any] = {folder.name: curve_of(folder) for folder in options.folders}
-        toys = held_out(make_recipe("views-toybox"), 100, split="validation")  # pyright: ignore[reportArgumentType]
+        trained: list[Any] = [load_trained(folder.name, folder) for folder in options.folders]
+        new = held_out(trained[0][0], 100)
+        first, *others = [(recipe.name, measured(recipe, model, new)) for recipe, model in trained]
+        found |= {f"{first[0]} minus {name}": apart(first[1], values) for name, values in others}
+        for recipe, model in trained:
+            parameters = sum(weight.numel() for weight in model.parameters())
+            found[f"{recipe.name}, run"] = {"parameters": parameters, "train": asdict(recipe.train)}
+        toys = held_out(trained[0][0], 100, split="validation")
         found["copy"] = {f"psnr_{n}": metric(psnr(copied(toys.views[:, :n], toys.target), toys.truth)) for n in COUNTS}
         write_study("view_designs", found, add=True)
         return

@@ -27,9 +27,9 @@ class PoseGrid:
         azimuths: how many, all around.
         elevations: in radians above the horizon.
         distance: from the centre, in world units.
-        finalists: places that are looked at closely, for each view.
+        finalists: places that are looked at closely, for each view; of a small step's, where it already is, too.
         starts: for each elevation of the first camera, how many places of the view that is placed first are followed
-            up; they are 45° apart.
+            up; they are 45° apart, and among the finalists, of which there should then be more.
         survivors: of all that was followed up, what is looked at in the end.
         steps: in radians; by these, one after the other, each camera moves in the end.
     Raises:
@@ -87,10 +87,10 @@ def search_poses(
 
     The volume of the first view is looked at from everywhere on the grid. Where it looks most like a picture, the model
     guesses the whole view, in one step from noise. The view that is explained best gets its place and goes into the
-    volume, and so on. This is done for each elevation that the first camera may have had, and for more than one place
-    of the first view to be placed: an object may look alike from both sides. Under what explains the views best, each
-    camera then looks anew, from what the others show, and moves by smaller and smaller steps. Of one picture alone
-    nothing says how high its camera stood; it gets the grid's first elevation.
+    volume, and so on. This is done for each elevation that the first camera may have had and, if `starts` is above 1,
+    for further places of the first view to be placed: an object may look alike from both sides. Under what explains the
+    views best, each camera then looks anew, from what the others show, and moves by smaller and smaller steps. Of one
+    picture alone nothing says how high its camera stood; it gets the grid's first elevation.
 
     Args:
         model: the view model.
@@ -163,20 +163,26 @@ class _Search:
             for number, place in list(some.places.items()):
                 around = self.grid.places()
                 if step is not None:
-                    about = torch.tensor([0.0, -step, step])
+                    about = torch.tensor([0.0, -step, step])  # where it is comes first
                     around = place + torch.cartesian_prod(about, about)
                     around[:, 1].clamp_(-STEEPEST, STEEPEST)
                 if number == 0:  # azimuths are counted from its own
                     around = around[around[:, 0] == 0]
                 rest = {other: where for other, where in some.places.items() if other != number}
-                some = some.with_place(number, *self.best(rest, around, [number])[number][0])
+                found = self.best(rest, around, [number], keep_first=step is not None)
+                some = some.with_place(number, *found[number][0])
         return some
 
     def best(
-        self, known: dict[int, Tensor], candidates: Float[Tensor, "c 2"], rows: Sequence[int]
+        self,
+        known: dict[int, Tensor],
+        candidates: Float[Tensor, "c 2"],
+        rows: Sequence[int],
+        *,
+        keep_first: bool = False,
     ) -> dict[int, list[tuple[Tensor, float]]]:
         """For each of some pictures, the best candidates with their errors, the best first: from there the picture is
-        explained by those whose places are known."""
+        explained by those whose places are known. With `keep_first` the first candidate is always a finalist."""
         camera = self.cameras(torch.stack(list(known.values())))
         told = Views(self.images[list(known)][None], turned_to(camera[None], camera[:1]))
         volume, ways = self.model.lifted(told), turned_to(self.cameras(candidates)[None], camera[:1])
@@ -187,6 +193,7 @@ class _Search:
             looks = (seen.values + (1 - seen.opacity)[:, :, None])[0].float()
             small = F.adaptive_avg_pool2d(truth, looks.shape[-1])
             errors = torch.cdist(small.flatten(1), looks.flatten(1))
+            errors[:, : int(keep_first)] = -1
             picks = errors.topk(self.grid.finalists, largest=False).indices
         asked, where = picks.unique(return_inverse=True)
         maps, _ = self.model.maps(volume, ways[:, asked])

@@ -83,6 +83,21 @@ def test_geometry_helps_with_one_picture_too():
     assert metrics["over_zero123_1"]["ci95"][0] > 0 and metrics["over_zero123_mean8_1"]["ci95"][0] > 0
 
 
+def test_designs_raced_for_equal_times():
+    race = read_study("view_designs")
+    minutes = [race[f"{name}-toybox"][-1]["minutes"] for name in ("views", "transformer")]
+    assert min(minutes) >= 60 and max(minutes) <= 1.1 * min(minutes)
+
+
+def test_geometry_is_ahead_in_the_race_and_most_where_there_are_many_pictures():
+    race = read_study("view_designs")
+    ahead, readme = race["views-toybox minus transformer-toybox"], (Path(__file__).parents[2] / "README.md").read_text()
+    assert ahead["growth"]["ci95"][0] > 0
+    for name in ("psnr_1", "psnr_5"):
+        value, (low, high) = ahead[name]["value"], ahead[name]["ci95"]
+        assert low > 0 and f"{value:.2f} [{low:.2f}, {high:.2f}]" in readme
+
+
 def test_a_lower_temperature_is_nearer_to_the_mean():
     metrics = cards()["views-toybox"]["metrics"]
     assert metrics["psnr_1"]["ci95"][0] > metrics["psnr_1_at_temperature_1"]["value"]
@@ -103,14 +118,26 @@ def test_more_pictures_help_where_their_cameras_had_to_be_found():
     assert study["known_5"]["value"] - study["known_1"]["value"] > 2 * gain["value"]
 
 
-@pytest.mark.alone
-def test_cameras_of_five_pictures_are_found_in_ten_seconds_and_a_fit_to_them_takes_a_minute():
-    recipe, model = load_trained("views-toybox")
+@pytest.fixture(scope="module")
+def five():
+    """A toy's five pictures and their cameras."""
     views = around(1).views[:, :5]
-    images, camera = views.images[0], as_first_sees(views.camera[0], views.camera[0, 0])
-    own, prior = own_loss(recipe, images), prior_loss(recipe, recipe.objects("train", 24))
+    return views.images[0], as_first_sees(views.camera[0], views.camera[0, 0])
+
+
+@pytest.mark.alone
+def test_cameras_of_five_pictures_are_found_in_ten_seconds(five):
+    images, camera = five
+    model = load_trained("views-toybox")[1]
     assert within(10, lambda: search_poses(model, images, camera.intrinsics[0]))
-    assert within(60, lambda: adapt(model, TurnedCameras(camera), own, prior, CONFIG))
+
+
+@pytest.mark.alone
+def test_a_fit_to_five_pictures_takes_a_minute(five):
+    images, camera = five
+    recipe, model = load_trained("views-toybox")
+    own, prior = own_loss(recipe, images), prior_loss(recipe, recipe.objects("train", 24))
+    assert within(60, lambda: adapt(model, TurnedCameras(camera), own, prior, CONFIG), tries=3)
 
 
 @pytest.mark.alone
@@ -118,6 +145,13 @@ def test_an_orbit_is_drawn_together_in_fifteen_seconds():
     design, toy = TransformerToybox(), around(1)
     untrained = design.make_model().eval()  # it costs the same
     assert within(15, lambda: design.make_views(untrained, toy.views[:, :1], toy.views.camera))
+
+
+def test_a_quick_search_finds_as_many_cameras_as_a_thorough_one():
+    quick, thorough = read_study("pose_search"), read_study("adaptation")
+    assert quick["near"]["ci95"][0] > 0.5 and quick["seconds"]["value"] <= 10
+    low, high = thorough["error_before_5"]["ci95"]
+    assert low < quick["error"]["value"] < high and quick["error"]["n"] == thorough["error_before_5"]["n"]
 
 
 def test_cameras_that_move_are_better_and_not_every_toy_gains_by_every_picture():
@@ -140,6 +174,21 @@ def test_to_a_network_and_in_windows_a_blur_is_no_worse_than_a_sample():
         assert plain[f"ssim_{count}"]["value"] > ours[f"ssim_{count}"]["value"]
         assert plain[f"distance_{count}"]["value"] < ours[f"distance_{count}"]["value"]
         assert plain[f"mask_iou_{count}"]["value"] < ours[f"mask_iou_{count}"]["value"]
+
+
+def test_views_drawn_together_agree_better_and_are_no_further_from_the_truth():
+    study = read_study("orbits")
+    together, alone = (study[f"transformer-toybox, 1{how}"] for how in ("", ", one by one"))
+    assert together["psnr_of_1"]["value"] >= alone["psnr_of_1"]["value"]
+    assert together["reprojection_of_1"]["ci95"][1] < alone["reprojection_of_1"]["ci95"][0]
+
+
+def test_at_equal_psnr_samples_of_a_volume_agree_no_better_than_zero123s():
+    """The other way round was hoped for: PSNR and error are both lower for Zero-1-to-3's mean of four."""
+    study = read_study("orbits")
+    ours, told = study["views-toybox, 1, temperature 1"], study["zero123-toybox, 1"]
+    assert abs(ours["psnr_of_2"]["value"] - told["psnr_of_4"]["value"]) < 0.5
+    assert ours["reprojection_of_2"]["value"] > told["reprojection_of_4"]["value"]
 
 
 def test_views_from_noise_of_their_own_disagree_and_means_of_them_less():

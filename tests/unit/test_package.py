@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 import minilib
 
 ROOT = Path(minilib.__file__).parent
@@ -47,6 +49,7 @@ def names_in(nodes: Iterable[ast.AST]) -> set[str]:
     return found
 
 
+@pytest.mark.alone
 def test_import_costs_less_than_a_tenth_of_a_second_beyond_torch():
     code = "import time, torch, numpy; start = time.perf_counter(); import minilib; print(time.perf_counter() - start)"
     best = min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3))

@@ -1,5 +1,6 @@
 """Where pictures were taken from: the search, and the fit of a model and its cameras to one object."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -77,10 +78,11 @@ def cameras_at(azimuths, elevations):
 FEW = PoseGrid(azimuths=12, elevations=(0.0, 0.5), finalists=9, starts=2, survivors=2)
 
 
-def test_cameras_are_found_between_the_places_of_the_grid():
+@pytest.mark.parametrize("grid", [FEW, PoseGrid(azimuths=12, elevations=(0.0, 0.5))])
+def test_cameras_are_found_between_the_places_of_the_grid(grid):
     truth = cameras_at([0.0, 1.0, -1.3], [0.4, 0.1, 0.45])
     model = PaintsTheBall(truth)
-    found = search_poses(model, model.lifted.pictures, truth.intrinsics[0], FEW)
+    found = search_poses(model, model.lifted.pictures, truth.intrinsics[0], grid)
     assert torch.rad2deg(rotation_error(found, truth)).max() < 4
     assert torch.allclose(found.position.norm(dim=-1), torch.tensor(2.9))
     assert float(found.position[0, 1].abs()) < 1e-6
@@ -115,6 +117,23 @@ def test_the_models_guess_decides_among_the_finalists():
         )
         errors.append(torch.rad2deg(rotation_error(found, truth)).max())
     assert errors[1] < 20 < errors[0]
+
+
+def test_a_small_step_is_not_made_where_staying_is_better():
+    truth = cameras_at([0.0, math.tau / 12, -math.tau / 6], [0.5, 0.0, 0.5])  # on the grid
+    model = PaintsTheBall(truth)
+    plain = model.lifted.glimpse
+
+    def misled(volume, cameras):
+        seen = plain(volume, cameras)
+        if cameras.batch_shape[1] <= 9:  # around a place, which comes first
+            seen.values[:, 0] = 9.0
+        return seen
+
+    model.lifted.glimpse = misled
+    grid = replace(FEW, finalists=1, starts=1, survivors=1)
+    found = search_poses(model, model.lifted.pictures, truth.intrinsics[0], grid)
+    assert torch.rad2deg(rotation_error(found, truth)).max() < 0.1
 
 
 def test_one_view_is_where_views_are_counted_from():

@@ -9,7 +9,7 @@ from view_tools import SMALL, some_toys
 
 from minilib import studies
 from minilib.recipes.views_toybox import ViewsToybox
-from minilib.studies.view_designs import CURVE, curve_of, guessed, watched
+from minilib.studies.view_designs import CURVE, apart, curve_of, guessed, watched
 from minilib.training import train
 
 
@@ -55,3 +55,11 @@ def test_parts_of_a_study_may_be_measured_on_different_days(tmp_path, monkeypatc
     assert studies.read_study("race") == {"hare": 2, "snail": 1, "hedgehog": 3}
     studies.write_study("race", {"hare": 4})
     assert studies.read_study("race") == {"hare": 4}
+
+
+def test_designs_are_compared_toy_by_toy_where_both_were_measured():
+    ours = {"psnr_1": torch.tensor([20.0, 10.0]), "psnr_2": torch.tensor([21.0, 12.0])}
+    found = apart(ours, {"psnr_1": torch.tensor([19.0, 7.0])})
+    assert set(found) == {"psnr_1"} and found["psnr_1"]["value"] == 2.0 and found["psnr_1"]["n"] == 2
+    found = apart(ours, {"psnr_1": torch.tensor([19.0, 9.0]), "psnr_2": torch.tensor([18.0, 9.0])})
+    assert (found["psnr_1"]["value"], found["psnr_2"]["value"], found["growth"]["value"]) == (1.0, 3.0, 2.0)
