@@ -193,7 +193,8 @@ class _Search:
             looks = (seen.values + (1 - seen.opacity)[:, :, None])[0].float()
             small = F.adaptive_avg_pool2d(truth, looks.shape[-1])
             errors = torch.cdist(small.flatten(1), looks.flatten(1))
-            errors[:, : int(keep_first)] = -1
+            if keep_first:
+                errors[:, 0] = -1
             picks = errors.topk(self.grid.finalists, largest=False).indices
         asked, where = picks.unique(return_inverse=True)
         maps, _ = self.model.maps(volume, ways[:, asked])
