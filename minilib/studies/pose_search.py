@@ -22,8 +22,11 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m minilib.studies.pose_search", description=__doc__)
     parser.add_argument("--toys", type=int, default=40)
+    options = parser.parse_args()
+    if options.toys < 2:  # an interval needs two
+        parser.error(f"expected --toys 2 at least, got {options.toys}")
     recipe, model = load_trained("views-toybox")
-    toys = held_out(recipe, parser.parse_args().toys, FIRST)
+    toys = held_out(recipe, options.toys, FIRST)
     errors, near, seconds = [], [], []
     for row in range(len(toys.truth)):
         thing = object_of(toys, row, COUNTS[-1])
