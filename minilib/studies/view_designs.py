@@ -1,8 +1,8 @@
 """What does geometry buy? Designs of models of views, trained on the same toys for equal times.
 
 `python -m minilib.studies.view_designs train NAME --folder FOLDER` trains a recipe and measures it on the way;
-`python -m minilib.studies.view_designs gather FOLDER ...` adds what was measured to view_designs.json, and by how much
-the first of them, once trained, is better on held-out toys than each of the others.
+`python -m minilib.studies.view_designs gather FOLDER ...` writes what was measured to view_designs.json, and by how
+much the first of them, once trained, is better on held-out toys than each of the others.
 
 What is measured is the model's guess in one step from noise alone, near the mean of all answers: it is quick, and a
 model that does not use its input views shows the same number for any number of them.
@@ -113,7 +113,7 @@ def main() -> None:
     one.add_argument("--folder", type=Path, required=True)
     one.add_argument("--resume", action="store_true")
     one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as train.steps=100")
-    all_ = commands.add_parser("gather", help="add to view_designs.json from the folders of runs")
+    all_ = commands.add_parser("gather", help="write view_designs.json from the folders of runs")
     all_.add_argument("folders", type=Path, nargs="+", help="each named as its recipe")
     options = parser.parse_args()
     if options.command == "gather":
@@ -127,7 +127,7 @@ def main() -> None:
             found[f"{recipe.name}, run"] = {"parameters": parameters, "train": asdict(recipe.train)}
         toys = held_out(trained[0][0], 100, split="validation")
         found["copy"] = {f"psnr_{n}": metric(psnr(copied(toys.views[:, :n], toys.target), toys.truth)) for n in COUNTS}
-        write_study("view_designs", found, add=True)
+        write_study("view_designs", found)
         return
     recipe: Any = with_settings(make_recipe(options.name), options.set)
     warn_of_slow_bf16(recipe)
