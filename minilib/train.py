@@ -38,10 +38,13 @@ def _replaced(part: T, path: list[str], text: str, name: str) -> T:
     old = getattr(part, path[0])
     if len(path) > 1:
         return dataclasses.replace(part, **{path[0]: _replaced(old, path[1:], text, name)})  # pyright: ignore
-    if not isinstance(old, (int, float, str)) or isinstance(old, bool):
+    if not isinstance(old, (int, float, str)):
         raise ValueError(f"{name} cannot be set here: it is {old!r}; make a recipe in Python instead")
+    if isinstance(old, bool) and text not in ("true", "false"):
+        raise ValueError(f"{name}={text}: expected true or false")
     try:
-        return dataclasses.replace(part, **{path[0]: type(old)(text)})  # pyright: ignore
+        new = text == "true" if isinstance(old, bool) else type(old)(text)
+        return dataclasses.replace(part, **{path[0]: new})  # pyright: ignore
     except ValueError as error:
         raise ValueError(f"{name}={text}: {error}") from error
 

@@ -1002,7 +1002,7 @@ def relative(pose, reference):
 # ## Question 5: is it seen?
 #
 # Points have been projected into a picture: at places $(u,v)$, at depths $z$. The picture comes with a map of depths:
-# how far away what each pixel shows is. A point is seen if
+# the $z$, along the camera's axis, of what each pixel shows. A point is seen if
 #
 # 1. it is in front of the camera, $z>0$;
 # 2. it is inside the picture, $0\le u<1$ and $0\le v<1$;

@@ -482,8 +482,8 @@ def pose_errors(found, truth):
 # The search renders the volume of the first view from everywhere, and compares it with each of the other views. What
 # "everywhere" is depends on how high the *first* camera stood, which nobody knows either. So there is an error for
 # each assumption $h$ about the first camera, each place $c$, and each view $k$. The first camera stood in *one*
-# place: choose the assumption under which all views **together** are explained best, if each takes its best place,
-# and then those places.
+# place: choose the assumption under which the **sum** over all views is smallest, if each takes its best place, and
+# then those places. (Two views may have the same one.)
 #
 # Write `best_places`.
 

@@ -1064,23 +1064,25 @@ def may_look(clean, noised, tokens):
 # name: q5
 
 # %% [markdown]
-# ## Question 5: what the model is shown, and what it is asked
+# ## Question 5: one step's loss over many views
 #
 # A training object has $v$ pictures. `order` is a random order of their numbers. The first `count` of it are input
-# views, the **last** `targets` are asked for. Inputs are clean. Each target is noised to
-# $x_t=\sqrt{\bar\alpha}\,x_0+\sqrt{1-\bar\alpha}\,\varepsilon$, and the model has to say $x_0$.
+# views, the **last** `targets` are asked for. Inputs are clean. Target $k$ is noised to its own level,
+# $x_{t,k}=\sqrt{\bar\alpha_k}\,x_{0,k}+\sqrt{1-\bar\alpha_k}\,\varepsilon_k$. Shown both, the model says what it takes
+# the targets' $x_0$ to be: `predicted`. The loss is the mean of the squared differences, over the targets, their
+# channels and pixels.
 #
 # A picture that is an input and a target at once would teach the model to copy: refuse it with a `ValueError`.
 #
-# Write `drawn_task`.
+# Write `views_step`.
 
 # %% [raw]
 # # BEGIN SOLUTION
 
 
 # %%
-def drawn_task(images, noise, order, count, targets, alpha_bar):
-    """What a view model is shown and asked in one step.
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    """What a view model is shown in one step, and how well it answers.
 
     Args:
         images: of one object, shape (v, 3, h, w).
@@ -1088,9 +1090,10 @@ def drawn_task(images, noise, order, count, targets, alpha_bar):
         order: numbers 0..v-1 in a random order, shape (v,).
         count: how many input views.
         targets: how many views are asked for.
-        alpha_bar: a float.
+        alpha_bar: of each target, in the order of the targets, shape (targets,).
+        predicted: the model's x_0 of the targets, shape (targets, 3, h, w).
     Returns:
-        A tuple: inputs, shape (count, 3, h, w); x_t and x_0 of the targets, shape (targets, 3, h, w) each.
+        A tuple: inputs, shape (count, 3, h, w); x_t of the targets, shape (targets, 3, h, w); the loss, shape ().
     Raises:
         ValueError: a picture would be an input and a target.
     """
@@ -1098,8 +1101,9 @@ def drawn_task(images, noise, order, count, targets, alpha_bar):
     if count + targets > len(images):
         raise ValueError(f"expected at most {len(images)} inputs and targets, got {count} and {targets}")
     inputs, asked = order[:count], order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[inputs], x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
     # END SOLUTION
 
 
@@ -1115,7 +1119,7 @@ points: 2
 """  # END TEST CONFIG
 
 
-def test_five_pictures(drawn_task):
+def test_five_pictures(views_step):
     import torch
 
     from minilib.grading.feedback import CheckFailed, StudentError, compare, parts, run, unchanged
@@ -1127,8 +1131,10 @@ def test_five_pictures(drawn_task):
 
     images, noise = pictures([0.1, -0.4, 0.8, 0.5, -0.9]), pictures([1.0, -2.0, 0.5, -0.25, 2.0])
     order, before = torch.tensor([3, 0, 4, 2, 1]), images.clone()
-    what = "drawn_task(images, noise, order, 2, 2, 0.64)"
-    inputs, x_t, x0 = parts(run(drawn_task, images, noise, order, 2, 2, 0.64), ("inputs", "x_t", "x_0"), what=what)
+    alpha_bar, predicted = torch.tensor([0.64, 0.36]), pictures([0.6, 0.0])
+    what = "views_step(images, noise, order, 2, 2, alpha_bar, predicted)"
+    got = run(views_step, images, noise, order, 2, 2, alpha_bar, predicted)
+    inputs, x_t, loss = parts(got, ("inputs", "x_t", "loss"), what=what)
     compare(
         inputs,
         pictures([0.5, 0.1]),
@@ -1136,34 +1142,49 @@ def test_five_pictures(drawn_task):
         shapes={(5, 3, 1, 1): "All pictures are inputs here, the targets too: the answer leaks into the question."},
         slips={
             "These are pictures 0 and 1; order says which come first.": pictures([0.1, -0.4]),
-            "The inputs are noised; they are clean.": pictures([0.25, 0.68]),
+            "The inputs are noised; they are clean.": pictures([0.25, 0.86]),
             "The targets are among the inputs: the answer leaks into the question.": pictures([0.8, -0.4]),
         },
     )
     compare(
-        x0,
-        pictures([0.8, -0.4]),
-        what="x_0",
+        x_t,
+        pictures([0.94, -1.84]),
+        what="x_t",
+        shapes={(2, 3, 1, 2): "alpha_bar has a number for each target; here it was spread over the pixels of a row."},
         slips={
-            "The targets are the inputs themselves.": pictures([0.5, 0.1]),
-            "The targets are those after the inputs in the order; the last ones were asked for.": pictures([-0.9, 0.8]),
-            "This is the noise; the model has to say the picture.": pictures([0.5, -2.0]),
-            "x_t and x_0 have changed places.": pictures([0.94, -1.52]),
+            "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": pictures([0.692, -1.424]),
+            "Signal and noise have changed places.": pictures([0.88, -1.52]),
+            "The noise of other pictures: it is counted by their numbers.": pictures([1.24, -1.84]),
+            "The first target's ᾱ was taken for all: each has its own.": pictures([0.94, -1.52]),
+            "The targets are the inputs themselves.": pictures([0.25, 0.86]),
+            "The targets are those after the inputs in the order; the last ones were asked for.": pictures(
+                [0.48, 0.88]
+            ),
+            "These are the clean targets: the model would be shown the answer.": pictures([0.8, -0.4]),
         },
     )
     compare(
-        x_t,
-        pictures([0.94, -1.52]),
-        what="x_t",
+        loss,
+        torch.tensor(0.05),
+        what="loss",
+        shapes={
+            (2,): "This is a loss for each target; the step has one, their mean.",
+            (2, 3, 1, 1): "These are the squared differences; the loss is their mean.",
+        },
         slips={
-            "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": pictures([0.692, -0.976]),
-            "Signal and noise have changed places.": pictures([0.88, -1.84]),
-            "The noise of other pictures: it is counted by their numbers.": pictures([1.24, -1.52]),
+            "This is the sum; the loss is a mean, or it would grow with the number of views and pixels.": 0.3,
+            "A sum over channels and pixels, a mean over targets; the loss is a mean over all of them.": 0.15,
+            "This is the root of the loss.": 0.223607,
+            "These are absolute differences; the mean belongs to the squared ones.": 0.2,
+            "Compared with the noise; the model says the picture.": 1.0025,
+            "Compared with x_t: a model that learnt this would hand back what it is shown.": 0.8753,
+            "Compared with the inputs: a model that learnt this would copy.": 0.005,
+            "Only the first target counts here.": 0.02,
         },
     )
     unchanged(before, images, what="images")
     try:
-        drawn_task(images, noise, order, 3, 3, 0.64)
+        views_step(images, noise, order, 3, 3, alpha_bar[[0, 0, 1]], predicted[[0, 0, 1]])
     except Exception as error:
         name = str(error) if isinstance(error, StudentError) else type(error).__name__
         if not name.startswith("ValueError"):
@@ -1183,7 +1204,7 @@ points: 2
 """  # END TEST CONFIG
 
 
-def test_other_objects(drawn_task):
+def test_other_objects(views_step):
     import math
 
     import torch
@@ -1191,19 +1212,31 @@ def test_other_objects(drawn_task):
     from minilib.grading.feedback import compare, follows_device, parts, run, unchanged
 
     generator = torch.Generator().manual_seed(4)
-    for v, count, targets, alpha_bar in ((4, 1, 3, 0.1), (8, 5, 2, 0.9)):
+    for v, count, targets in ((4, 1, 3), (8, 5, 2)):
         images = 2 * torch.rand(v, 3, 2, 4, generator=generator) - 1
         noise, order = torch.randn(v, 3, 2, 4, generator=generator), torch.randperm(v, generator=generator)
+        alpha_bar, predicted = (torch.rand(targets, *shape, generator=generator) for shape in ((), (3, 2, 4)))
         before = images.clone()
-        got = run(drawn_task, images, noise, order, count, targets, alpha_bar)
-        inputs, x_t, x0 = parts(got, ("inputs", "x_t", "x_0"), what="drawn_task")
+        got = run(views_step, images, noise, order, count, targets, alpha_bar, predicted)
+        inputs, x_t, loss = parts(got, ("inputs", "x_t", "loss"), what="views_step")
         seen, asked = order.tolist()[:count], order.tolist()[v - targets :]
         compare(inputs, torch.stack([images[number] for number in seen]), what=f"{count} inputs of {v} pictures")
-        compare(x0, torch.stack([images[number] for number in asked]), what=f"x_0 of {targets} targets of {v} pictures")
-        mixed = [math.sqrt(alpha_bar) * images[n] + math.sqrt(1 - alpha_bar) * noise[n] for n in asked]
+        mixed, errors = [], []
+        for number, share, guess in zip(asked, alpha_bar.tolist(), predicted, strict=True):
+            mixed.append(math.sqrt(share) * images[number] + math.sqrt(1 - share) * noise[number])
+            errors.append(float((guess - images[number]).square().mean()))
         compare(x_t, torch.stack(mixed), what=f"x_t of {targets} targets of {v} pictures")
+        compare(loss, torch.tensor(sum(errors) / len(errors)), what=f"loss of {targets} targets of {v} pictures")
         unchanged(before, images, what="images")
-    follows_device(lambda i, n, o: drawn_task(i, n, o, 5, 2, 0.9), images, noise, order, what="drawn_task")
+    follows_device(
+        lambda i, n, o, a, p: views_step(i, n, o, 5, 2, a, p),
+        images,
+        noise,
+        order,
+        alpha_bar,
+        predicted,
+        what="views_step",
+    )
 
 
 # %% [raw]
@@ -1215,109 +1248,220 @@ def test_other_objects(drawn_task):
 
 
 # %% mutant="everything" question="q5" says="the answer leaks into the question"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     asked = order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images, x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images, x_t, (predicted - images[asked]).square().mean()
 
 
 # %% mutant="leak" question="q5" says="The targets are among the inputs"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
-    asked = order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[order[-count:]], x_t, images[asked]
+    inputs, asked = order[-count:], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
 
 
 # %% mutant="no order" question="q5" says="order says which come first"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     asked = order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[:count], x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[:count], x_t, (predicted - images[asked]).square().mean()
 
 
 # %% mutant="noised inputs" question="q5" says="they are clean"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     inputs, asked = order[:count], order[-targets:]
-    x_t = alpha_bar**0.5 * images + (1 - alpha_bar) ** 0.5 * noise
-    return x_t[inputs], x_t[asked], images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    shown = share.sqrt() * images[inputs] + (1 - share).sqrt() * noise[inputs]
+    return shown, x_t, (predicted - images[asked]).square().mean()
 
 
 # %% mutant="asked for inputs" question="q5" says="the inputs themselves"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     inputs = asked = order[:count]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[inputs], x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
 
 
 # %% mutant="the next ones" question="q5" says="the last ones were asked for"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     inputs, asked = order[:count], order[count : count + targets]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[inputs], x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
 
 
-# %% mutant="says noise" question="q5" says="has to say the picture"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+# %% mutant="not noised" question="q5" says="shown the answer"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     inputs, asked = order[:count], order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[inputs], x_t, noise[asked]
+    return images[inputs], images[asked], (predicted - images[asked]).square().mean()
 
 
 # %% mutant="no roots" question="q5" says="shares of the variance"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     inputs, asked = order[:count], order[-targets:]
-    x_t = alpha_bar * images[asked] + (1 - alpha_bar) * noise[asked]
-    return images[inputs], x_t, images[asked]
-
-
-# %% mutant="changed places" question="q5" says="x_t and x_0 have changed places"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
-    if count + targets > len(images):
-        raise ValueError("a picture would be an input and a target")
-    inputs, asked = order[:count], order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[inputs], images[asked], x_t
+    share = alpha_bar[:, None, None, None]
+    x_t = share * images[asked] + (1 - share) * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
 
 
 # %% mutant="swapped" question="q5" says="Signal and noise have changed places"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     inputs, asked = order[:count], order[-targets:]
-    x_t = (1 - alpha_bar) ** 0.5 * images[asked] + alpha_bar**0.5 * noise[asked]
-    return images[inputs], x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = (1 - share).sqrt() * images[asked] + share.sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
 
 
 # %% mutant="first noise" question="q5" says="counted by their numbers"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
     inputs, asked = order[:count], order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[:targets]
-    return images[inputs], x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[:targets]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
+
+
+# %% mutant="one time" question="q5" says="each has its own"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[0]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
+
+
+# %% mutant="spread" question="q5" says="spread over the pixels"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
+
+
+# %% mutant="sum" question="q5" says="grow with the number of views"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().sum()
+
+
+# %% mutant="sum of each" question="q5" says="a mean over targets"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().sum((1, 2, 3)).mean()
+
+
+# %% mutant="each" question="q5" says="a loss for each target"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean((1, 2, 3))
+
+
+# %% mutant="root" question="q5" says="the root of the loss"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean().sqrt()
+
+
+# %% mutant="absolute" question="q5" says="absolute differences"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).abs().mean()
+
+
+# %% mutant="says noise" question="q5" says="the model says the picture"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - noise[asked]).square().mean()
+
+
+# %% mutant="hands back" question="q5" says="hand back what it is shown"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - x_t).square().mean()
+
+
+# %% mutant="copies" question="q5" says="would copy"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[inputs]).square().mean()
+
+
+# %% mutant="first target" question="q5" says="Only the first target"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted[0] - images[asked[0]]).square().mean()
 
 
 # %% mutant="both" question="q5" says="one is both"
-def drawn_task(images, noise, order, count, targets, alpha_bar):
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     inputs, asked = order[:count], order[-targets:]
-    x_t = alpha_bar**0.5 * images[asked] + (1 - alpha_bar) ** 0.5 * noise[asked]
-    return images[inputs], x_t, images[asked]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean()
 
 
 # %% [raw]

@@ -9,10 +9,11 @@ from torch import nn
 from minilib.evaluate.common import metric, say
 from minilib.evaluate.likeness import sharpness
 from minilib.evaluate.orbits import around, front_and_back
-from minilib.evaluate.views import SAMPLES, drawn, evaluate_views, held_out
+from minilib.evaluate.views import COUNTS, SAMPLES, drawn, evaluate_views, held_out, likeness
 from minilib.metrics import psnr
 from minilib.recipes.view_designs import RegressorToybox
 from minilib.recipes.views_toybox import ViewsToybox
+from minilib.recipes.vit_toybox import ViTToybox
 from minilib.recipes.zero123_toybox import Zero123Toybox
 from minilib.weights import load_trained
 
@@ -62,6 +63,20 @@ def compare_with_rivals(recipe: ViewsToybox, model: nn.Module, *, num_toys: int 
     }
 
 
+@torch.no_grad()
+def beside_a_blur(recipe: ViewsToybox, model: nn.Module, *, num_toys: int = 100) -> dict[str, Any]:
+    """By how much more one sample has than the regressor's view of the same toy, from one picture and from five:
+    `ssim_over_regressor_N`, `mask_iou_over_regressor_N` and, of which less is better, `distance_over_regressor_N`."""
+    toys, vit = held_out(recipe, num_toys), load_trained(ViTToybox().name)[1]
+    designs, metrics = ((recipe, model), load_trained(RegressorToybox().name)), {}
+    for count in (COUNTS[0], COUNTS[-1]):
+        made = (drawn(*design, toys.views[:, :count], toys.target, samples=1)[:, 0] for design in designs)
+        sample, blur = (likeness(vit, images, toys.truth) for images in made)
+        for kind in ("ssim", "distance", "mask_iou"):
+            metrics[f"{kind}_over_regressor_{count}"] = metric(sample[kind] - blur[kind])
+    return metrics
+
+
 def speeds(recipe: ViewsToybox, model: nn.Module, *, rounds: int = 5) -> dict[str, Any]:
     """Seconds on this machine: `seconds_view`, one new view from one picture, in 25 steps; `seconds_orbit`, sixteen."""
     toys = around(1)
@@ -76,10 +91,10 @@ def speeds(recipe: ViewsToybox, model: nn.Module, *, rounds: int = 5) -> dict[st
 
 
 def evaluate_views_toybox(recipe: ViewsToybox, model: nn.Module) -> dict[str, Any]:
-    """All of `evaluate_views`; of toys also `compare_with_rivals`, those that ship, and `speeds`."""
+    """All of `evaluate_views`; of toys also `compare_with_rivals`, those that ship, `beside_a_blur` and `speeds`."""
     metrics = evaluate_views(recipe, model, samples=SAMPLES)
     if recipe.data:
         return metrics
-    further = compare_with_rivals(recipe, model) | speeds(recipe, model)
+    further = compare_with_rivals(recipe, model) | beside_a_blur(recipe, model) | speeds(recipe, model)
     say(further)
     return metrics | further

@@ -76,7 +76,7 @@ class ViewsToybox(ToyViewsRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class ViewsLarge(ViewsToybox):
-    """The same for 128 pixels and a GPU of 24 GB, for folders of many objects: see `data`.
+    """The same for 128 pixels and a GPU, for folders of many objects: see `data`.
 
     A hundred million weights. It was never trained for this course.
     """

@@ -80,7 +80,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     for count in COUNTS[1:]:
         found[f"refined_minus_frozen_{count}"] = metric(column(count, "refined") - column(count, "frozen"))
         found[f"refined_minus_none_{count}"] = metric(column(count, "refined") - column(count, "none"))
+        found[f"true_minus_known_{count}"] = metric(column(count, "true") - column(count, "known"))
+        found[f"frozen_minus_none_{count}"] = metric(column(count, "frozen") - column(count, "none"))
         found[f"refined_gain_{count}"] = metric(column(count, "refined") - first)
+    found[f"known_minus_refined_{COUNTS[-1]}"] = metric(column(COUNTS[-1], "known") - column(COUNTS[-1], "refined"))
     steps = torch.stack([first, *(column(count, "refined") for count in COUNTS[1:])])
     found["monotone"] = metric((steps.diff(dim=0) > 0).all(0).float())
     for name in ("forgetting", "forgetting_without_prior"):

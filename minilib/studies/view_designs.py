@@ -1,11 +1,12 @@
 """What does geometry buy? Designs of models of views, trained on the same toys for equal times.
 
 `python -m minilib.studies.view_designs train NAME --folder FOLDER` trains a recipe and measures it on the way;
-`python -m minilib.studies.view_designs gather FOLDER ...` writes what was measured to view_designs.json, and by how
-much the first of them, once trained, is better on held-out toys than each of the others.
+`python -m minilib.studies.view_designs gather FOLDER ...` writes what was measured to view_designs.json, how near the
+designs come to the truth on held-out toys once they are trained, and by how much the first is better than each other.
 
-What is measured is the model's guess in one step from noise alone, near the mean of all answers: it is quick, and a
-model that does not use its input views shows the same number for any number of them.
+What is measured on the way is the model's guess in one step from noise alone, near the mean of all answers: it is
+quick, and a model that does not use its input views shows the same number for any number of them. In the end views are
+drawn from one picture, too.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from minilib.checkpoints import LOG
 from minilib.evaluate.common import metric
-from minilib.evaluate.views import COUNTS, Toys, copied, held_out
+from minilib.evaluate.views import COUNTS, SAMPLES, Toys, copied, drawn, held_out
 from minilib.metrics import psnr
 from minilib.recipes import RECIPES, make_recipe
 from minilib.recipes.toy_views import ToyViewsRecipe
@@ -59,13 +60,19 @@ def measured(recipe: ToyViewsRecipe, model: nn.Module, toys: Toys) -> dict[str, 
     return {f"psnr_{n}": psnr(images, toys.truth) for n, images in found.items()}
 
 
+def sampled(recipe: ToyViewsRecipe, model: nn.Module, toys: Toys) -> dict[str, Float[Tensor, " b"]]:
+    """PSNR from one picture of one sample of each toy, and of the mean of eight."""
+    made = drawn(recipe, model, toys.views[:, :1], toys.target)
+    return {"sample_psnr_1": psnr(made[:, 0], toys.truth), f"mean{SAMPLES}_psnr_1": psnr(made.mean(1), toys.truth)}
+
+
 def apart(ours: dict[str, Float[Tensor, " b"]], others: dict[str, Float[Tensor, " b"]]) -> dict[str, dict[str, Any]]:
     """Differences of what was measured of two designs on the same toys, toy by toy, where both have it; `growth` is by
-    how much more they differ in the last than in the first."""
+    how much more their guesses differ from five pictures than from one."""
     gaps = {name: ours[name] - others[name] for name in ours if name in others}
-    if len(gaps) > 1:
-        first, *_, last = gaps.values()
-        gaps["growth"] = last - first
+    few, many = (f"psnr_{count}" for count in (COUNTS[0], COUNTS[-1]))
+    if many in gaps:
+        gaps["growth"] = gaps[many] - gaps[few]
     return {name: metric(gap) for name, gap in gaps.items()}
 
 
@@ -120,11 +127,13 @@ def main() -> None:
         found: dict[str, Any] = {folder.name: curve_of(folder) for folder in options.folders}
         trained: list[Any] = [load_trained(folder.name, folder) for folder in options.folders]
         new = held_out(trained[0][0], 100)
-        first, *others = [(recipe.name, measured(recipe, model, new)) for recipe, model in trained]
-        found |= {f"{first[0]} minus {name}": apart(first[1], values) for name, values in others}
+        values = {recipe.name: measured(recipe, model, new) | sampled(recipe, model, new) for recipe, model in trained}
+        first, *others = values
+        found |= {f"{first} minus {name}": apart(values[first], values[name]) for name in others}
         for recipe, model in trained:
             parameters = sum(weight.numel() for weight in model.parameters())
-            found[f"{recipe.name}, run"] = {"parameters": parameters, "train": asdict(recipe.train)}
+            tested = {kind: metric(each) for kind, each in values[recipe.name].items()}
+            found[f"{recipe.name}, run"] = {"parameters": parameters, "train": asdict(recipe.train), "test": tested}
         toys = held_out(trained[0][0], 100, split="validation")
         found["copy"] = {f"psnr_{n}": metric(psnr(copied(toys.views[:, :n], toys.target), toys.truth)) for n in COUNTS}
         write_study("view_designs", found)

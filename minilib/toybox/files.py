@@ -105,10 +105,11 @@ class PosedImages(Dataset):
         if pose.shape != (4, 4):
             raise ValueError(f"{self.file}: frame {number} needs a 4×4 'transform_matrix'")
         rotation, identity = pose[:3, :3], torch.eye(4, dtype=torch.float64)
-        rigid = torch.allclose(rotation @ rotation.T, identity[:3, :3], atol=1e-2) and torch.linalg.det(rotation) > 0
-        if not (rigid and torch.equal(pose[3], identity[3]) and bool(pose.isfinite().all())):
+        off, turn = float((rotation @ rotation.T - identity[:3, :3]).abs().max()), float(torch.linalg.det(rotation))
+        if not (off <= 1e-3 and turn > 0 and torch.equal(pose[3], identity[3]) and bool(pose.isfinite().all())):
             raise ValueError(
-                f"{self.file}: the 'transform_matrix' of frame {number} is not a rotation and a translation"
+                f"{self.file}: the 'transform_matrix' of frame {number} is not a rotation R and a translation: R Rᵀ is"
+                f" off from the identity by {off:.3g}, the determinant is {turn:.3g}, the last row {pose[3].tolist()}"
             )
         return pose @ torch.diag(pose.new_tensor([1.0, -1.0, -1.0, 1.0]))
 

@@ -2,6 +2,7 @@
 other pictures to look like this one?"""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,7 +95,7 @@ def search_poses(
 
     Args:
         model: the view model.
-        images: in [−1, 1], on white.
+        images: in [−1, 1], on white; more than the model's `max_views` + 1 of them warn.
         intrinsics: of all cameras.
         grid: where to look, and how closely.
         last_time: the time of pure noise.
@@ -105,6 +106,10 @@ def search_poses(
     grid, size = grid or PoseGrid(), model.config.lifted.image_size
     if images.ndim != 4 or not len(images) or images.shape[1:] != (3, size, size):
         raise ValueError(f"expected at least one image, (n, 3, {size}, {size}), got {tuple(images.shape)}")
+    if len(images) - 1 > model.max_views:  # each camera is looked for from what all others show
+        warnings.warn(
+            f"{len(images)} images: this model was trained with {model.max_views} input views at most", stacklevel=2
+        )
     if not bool((images.abs() <= 1.01).all()):  # NaN is not, either
         raise ValueError(f"expected images in [-1, 1], got values in [{images.min():.3g}, {images.max():.3g}]")
     check_cameras(Camera(torch.eye(4, device=images.device), intrinsics))

@@ -179,11 +179,11 @@ GOOD_FRAME = {"file_path": "a.png", "transform_matrix": np.eye(4).tolist()}
         (json.dumps({"fl_x": 3, "frames": [{**GOOD_FRAME, "transform_matrix": [[1]]}]}), "frame 0 needs a 4×4"),
         (
             json.dumps({"fl_x": 3, "frames": [{**GOOD_FRAME, "transform_matrix": (2 * np.eye(4)).tolist()}]}),
-            "not a rotation and a translation",
+            "not a rotation R and a translation: R Rᵀ is off from the identity by 3,",
         ),
         (
             json.dumps({"fl_x": 3, "frames": [{**GOOD_FRAME, "transform_matrix": np.diag([1, 1, -1, 1]).tolist()}]}),
-            "not a rotation and a translation",
+            "by 0, the determinant is -1",
         ),
         (json.dumps({"fl_x": 3, "frames": [1]}), "every frame to be an object"),
         (json.dumps({"fl_x": "x", "frames": [GOOD_FRAME]}), "numbers above 0 for fl_x"),

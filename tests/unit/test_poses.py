@@ -136,6 +136,15 @@ def test_a_small_step_is_not_made_where_staying_is_better():
     assert torch.rad2deg(rotation_error(found, truth)).max() < 0.1
 
 
+def test_more_views_than_in_training_warn_and_are_looked_for():
+    truth = cameras_at([0.0, 1.0, -1.3], [0.5, 0.0, 0.5])
+    model, grid = PaintsTheBall(truth), replace(FEW, steps=())
+    model.max_views = 1
+    with pytest.warns(UserWarning, match="3 images: this model was trained with 1 input views at most"):
+        found = search_poses(model, model.lifted.pictures, truth.intrinsics[0], grid)
+    assert found.batch_shape == (3,)
+
+
 def test_one_view_is_where_views_are_counted_from():
     camera = search_poses(ViewDenoiser(SMALL), torch.zeros(1, 3, 16, 16), orbit(0.0, 0.0, 2.9).intrinsics)
     assert camera.batch_shape == (1,) and float(camera.position[0, 1].abs()) < 1e-6

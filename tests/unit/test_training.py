@@ -21,6 +21,7 @@ from torch import nn
 from minilib import checkpoints, training
 from minilib import train as command
 from minilib.batches import generator, rows_of
+from minilib.recipes.zero123_toybox import Zero123Toybox
 from minilib.train import with_settings
 from minilib.training import Recipe, TrainConfig, TrainingDivergedError, ema_decay_at, train
 
@@ -280,6 +281,7 @@ def test_averaged_weights_are_those_of_diffusers():
 def test_settings_keep_their_types_and_unknown_ones_are_named():
     recipe = with_settings(line(), ["train.steps=7", "train.learning_rate=1e-3", "train.mixed_precision=bf16"])
     assert (recipe.train.steps, recipe.train.learning_rate, recipe.train.mixed_precision) == (7, 1e-3, "bf16")
+    assert with_settings(Zero123Toybox(), ["patches=true"]).patches is True
     for setting, message in {
         "steps": "expected name=value",
         "train.stops=7": "steps",
@@ -288,6 +290,8 @@ def test_settings_keep_their_types_and_unknown_ones_are_named():
     }.items():
         with pytest.raises(ValueError, match=message):
             with_settings(line(), [setting])
+    with pytest.raises(ValueError, match="patches=1: expected true or false"):
+        with_settings(Zero123Toybox(), ["patches=1"])
 
 
 def test_nan_stops_the_run_and_keeps_the_checkpoint(tmp_path):

@@ -63,6 +63,20 @@ def test_how_the_world_is_turned_does_not_matter(model):
     assert torch.allclose(answer(model, views, targets), there, atol=1e-4)
 
 
+def test_a_volume_is_made_once_for_a_toy_and_maps_once_for_its_targets(monkeypatch):
+    recipe, calls = ViewsToybox(model=SMALL), []
+    model, views = recipe.make_model().eval(), some_views(1, 2)
+
+    def count(part, name):
+        plain = getattr(part, name)
+        monkeypatch.setattr(part, name, lambda *told: (calls.append((part, name)), plain(*told))[1])
+
+    for part, name in (work := ((model.lifted, "forward"), (model.lifted, "look"), (model.unet, "forward"))):
+        count(part, name)
+    recipe.make_views(model, views, some_views(1, 3, seed=5).camera, steps=4)
+    assert [calls.count(one) for one in work] == [1, 1, 4]
+
+
 def test_cameras_may_be_more_precise_than_pictures(model):
     """Those of `orbit` are."""
     views, targets = some_views(2, 2), some_views(2, 1, seed=5).camera

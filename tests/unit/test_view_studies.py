@@ -8,7 +8,9 @@ import torch
 from view_tools import SMALL, some_toys
 
 from minilib import studies
+from minilib.metrics import psnr
 from minilib.recipes.views_toybox import ViewsToybox
+from minilib.studies import view_designs
 from minilib.studies.view_designs import CURVE, apart, curve_of, guessed, watched
 from minilib.training import train
 
@@ -43,6 +45,16 @@ def test_a_guess_does_not_depend_on_which_toys_stand_beside_it(recipe, toys):
     assert (together - guessed(recipe, model, toys.views[:, :1], toys.target)).abs().max() > 1e-3
 
 
+def test_samples_of_a_trained_design_are_measured_one_by_one_and_together(recipe, toys, monkeypatch):
+    truth = toys.truth[:, None]
+    made = (0.9 * truth).repeat(1, 4, 1, 1, 1)
+    made[:, 1:] = truth
+    monkeypatch.setattr(view_designs, "drawn", lambda *told: made)
+    found = view_designs.sampled(recipe, recipe.make_model(), toys)
+    assert torch.allclose(found["sample_psnr_1"], psnr(0.9 * toys.truth, toys.truth))
+    assert torch.allclose(found["mean8_psnr_1"], psnr(0.975 * toys.truth, toys.truth))
+
+
 def test_a_folder_without_a_run(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected curve.json of a run in"):
         curve_of(tmp_path)
@@ -58,8 +70,8 @@ def test_parts_of_a_study_may_be_measured_on_different_days(tmp_path, monkeypatc
 
 
 def test_designs_are_compared_toy_by_toy_where_both_were_measured():
-    ours = {"psnr_1": torch.tensor([20.0, 10.0]), "psnr_2": torch.tensor([21.0, 12.0])}
+    ours = {"psnr_1": torch.tensor([20.0, 10.0]), "psnr_5": torch.tensor([21.0, 12.0])}
     found = apart(ours, {"psnr_1": torch.tensor([19.0, 7.0])})
     assert set(found) == {"psnr_1"} and found["psnr_1"]["value"] == 2.0 and found["psnr_1"]["n"] == 2
-    found = apart(ours, {"psnr_1": torch.tensor([19.0, 9.0]), "psnr_2": torch.tensor([18.0, 9.0])})
-    assert (found["psnr_1"]["value"], found["psnr_2"]["value"], found["growth"]["value"]) == (1.0, 3.0, 2.0)
+    found = apart(ours, {"psnr_1": torch.tensor([19.0, 9.0]), "psnr_5": torch.tensor([18.0, 9.0])})
+    assert (found["psnr_1"]["value"], found["psnr_5"]["value"], found["growth"]["value"]) == (1.0, 3.0, 2.0)

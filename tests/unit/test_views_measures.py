@@ -9,8 +9,8 @@ from skimage.metrics import structural_similarity
 from minilib.attention.vit import ViT, ViTConfig
 from minilib.evaluate import view_rivals
 from minilib.evaluate.likeness import feature_distance, sharpness, ssim
-from minilib.evaluate.view_rivals import compare_with_rivals, speeds
-from minilib.evaluate.views import evaluate_views, held_out
+from minilib.evaluate.view_rivals import beside_a_blur, compare_with_rivals, speeds
+from minilib.evaluate.views import evaluate_views, held_out, likeness
 from minilib.images import shown
 from minilib.metrics import psnr
 from minilib.recipes.views_toybox import ViewsToybox
@@ -95,19 +95,36 @@ def test_what_is_not_white_is_shown():
     assert shown(picture).nonzero().tolist() == [[2, 5], [3, 5]]
 
 
+class Says(ViewsToybox):
+    def make_views(self, model, views, targets, *, samples=1, **options):
+        steps = model.step * torch.arange(samples)[:, None, None, None]
+        return (model.shade + steps).expand(*targets.batch_shape, samples, 3, 64, 64)
+
+
+class Shade(torch.nn.Module):
+    def __init__(self, shade, step):
+        super().__init__()
+        self.shade, self.step = shade, step
+
+
+def test_a_sample_is_compared_with_a_blur_toy_by_toy(monkeypatch):
+    """A sample is grey, the regressor says white, in which no outline is."""
+    shipped = load_trained("vit-toybox")
+    monkeypatch.setattr(
+        view_rivals, "load_trained", lambda name: shipped if "vit" in name else (Says(), Shade(1.0, 0.0))
+    )
+    found = beside_a_blur(Says(), Shade(0.0, 0.0), num_toys=3)
+    truth = held_out(ViewsToybox(), 3).truth
+    grey, white = (likeness(shipped[1], torch.full_like(truth, shade), truth) for shade in (0.0, 1.0))
+    for kind in ("ssim", "distance", "mask_iou"):
+        for count in (1, 5):
+            gap = found[f"{kind}_over_regressor_{count}"]
+            assert gap["value"] == pytest.approx((grey[kind] - white[kind]).mean().item()) and gap["n"] == 3
+    assert found["mask_iou_over_regressor_1"]["value"] == pytest.approx(shown(truth).float().mean().item())
+
+
 def test_rivals_are_compared_on_the_same_toys(monkeypatch):
     """Ours draws grey, lighter by 0.2 in each sample; a rival says white; the regressor says grey."""
-
-    class Says(ViewsToybox):
-        def make_views(self, model, views, targets, *, samples=1, **options):
-            steps = model.step * torch.arange(samples)[:, None, None, None]
-            return (model.shade + steps).expand(*targets.batch_shape, samples, 3, 64, 64)
-
-    class Shade(torch.nn.Module):
-        def __init__(self, shade, step):
-            super().__init__()
-            self.shade, self.step = shade, step
-
     told = {"zero123-toybox": Shade(1.0, 0.0), "regressor-toybox": Shade(0.0, 0.0)}
     monkeypatch.setattr(view_rivals, "load_trained", lambda name: (Says(), told[name]))
     found = compare_with_rivals(Says(), Shade(0.0, 0.1), num_toys=3)
