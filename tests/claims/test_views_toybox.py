@@ -101,7 +101,7 @@ def test_geometry_helps_with_one_picture_too():
 
 def test_designs_raced_for_equal_times():
     race = read_study("view_designs")
-    minutes = [race[f"{name}-toybox"][-1]["minutes"] for name in ("views", "transformer")]
+    minutes = [race[f"{name}-toybox"][-1]["minutes"] for name in ("views", "transformer", "zero123")]
     assert min(minutes) >= 60 and max(minutes) <= 1.1 * min(minutes)
 
 
@@ -112,6 +112,17 @@ def test_geometry_is_ahead_in_the_race_and_most_where_there_are_many_pictures():
     for name in ("psnr_1", "psnr_5"):
         value, (low, high) = ahead[name]["value"], ahead[name]["ci95"]
         assert low > 0 and f"{value:.2f} [{low:.2f}, {high:.2f}]" in readme
+
+
+def test_at_equal_times_little_is_left_of_the_lead_over_zero123():
+    """Two decibels were hoped for."""
+    race, readme = read_study("view_designs"), (Path(__file__).parents[2] / "README.md").read_text()
+    ahead = race["views-toybox minus zero123-toybox"]
+    value, (low, high) = ahead["psnr_1"]["value"], ahead["psnr_1"]["ci95"]
+    assert low > 0 and high < 1 and f"{value:.2f} [{low:.2f}, {high:.2f}]" in readme
+    assert ahead["sample_psnr_1"]["ci95"][0] > 0
+    low, high = ahead["mean8_psnr_1"]["ci95"]
+    assert low < 0 < high < cards()["views-toybox"]["metrics"]["over_zero123_mean8_1"]["ci95"][0]
 
 
 def test_a_lower_temperature_is_nearer_to_the_mean():
@@ -192,11 +203,11 @@ def test_backs_that_the_front_does_not_tell_are_a_loss_for_samples():
 
 
 def test_to_a_network_and_in_windows_a_blur_is_no_worse_than_a_sample():
-    ours, plain = (cards()[f"{name}-toybox"]["metrics"] for name in ("views", "regressor"))
-    for count in COUNTS:
-        assert plain[f"ssim_{count}"]["value"] > ours[f"ssim_{count}"]["value"]
-        assert plain[f"distance_{count}"]["value"] < ours[f"distance_{count}"]["value"]
-        assert plain[f"mask_iou_{count}"]["value"] < ours[f"mask_iou_{count}"]["value"]
+    metrics = cards()["views-toybox"]["metrics"]
+    for count in (1, 5):
+        assert metrics[f"ssim_over_regressor_{count}"]["ci95"][1] < 0
+        assert metrics[f"distance_over_regressor_{count}"]["ci95"][0] > 0
+        assert metrics[f"mask_iou_over_regressor_{count}"]["ci95"][0] > 0
 
 
 def test_views_drawn_together_agree_better_and_are_no_further_from_the_truth():
