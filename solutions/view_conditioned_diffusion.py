@@ -1068,9 +1068,9 @@ def may_look(clean, noised, tokens):
 #
 # A training object has $v$ pictures. `order` is a random order of their numbers. The first `count` of it are input
 # views, the **last** `targets` are asked for. Inputs are clean. Target $k$ is noised to its own level,
-# $x_{t,k}=\sqrt{\bar\alpha_k}\,x_{0,k}+\sqrt{1-\bar\alpha_k}\,\varepsilon_k$. Shown both, the model says what it takes
-# the targets' $x_0$ to be: `predicted`. The loss is the mean of the squared differences, over the targets, their
-# channels and pixels.
+# $x_{t,k}=\sqrt{\bar\alpha_k}\,x_{0,k}+\sqrt{1-\bar\alpha_k}\,\varepsilon_k$. Shown the inputs and the
+# $x_{t,k}$, the model says what it takes the $x_{0,k}$ to be: `predicted`. The loss is the mean of
+# $(\text{predicted}-x_0)^2$ over targets, channels and pixels.
 #
 # A picture that is an input and a target at once would teach the model to copy: refuse it with a `ValueError`.
 #
@@ -1154,7 +1154,7 @@ def test_five_pictures(views_step):
         slips={
             "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": pictures([0.692, -1.424]),
             "Signal and noise have changed places.": pictures([0.88, -1.52]),
-            "The noise of other pictures: it is counted by their numbers.": pictures([1.24, -1.84]),
+            "The noise of other pictures: noise[k] belongs to picture number k.": pictures([1.24, -1.84]),
             "The first target's ᾱ was taken for all: each has its own.": pictures([0.94, -1.52]),
             "The targets are the inputs themselves.": pictures([0.25, 0.86]),
             "The targets are those after the inputs in the order; the last ones were asked for.": pictures(
@@ -1173,6 +1173,7 @@ def test_five_pictures(views_step):
         },
         slips={
             "This is the sum; the loss is a mean, or it would grow with the number of views and pixels.": 0.3,
+            "A mean for each target, and the sum of these; the loss is a mean over targets, too.": 0.1,
             "A sum over channels and pixels, a mean over targets; the loss is a mean over all of them.": 0.15,
             "This is the root of the loss.": 0.223607,
             "These are absolute differences; the mean belongs to the squared ones.": 0.2,
@@ -1336,7 +1337,7 @@ def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     return images[inputs], x_t, (predicted - images[asked]).square().mean()
 
 
-# %% mutant="first noise" question="q5" says="counted by their numbers"
+# %% mutant="first noise" question="q5" says="belongs to picture number k"
 def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     if count + targets > len(images):
         raise ValueError("a picture would be an input and a target")
@@ -1384,6 +1385,16 @@ def views_step(images, noise, order, count, targets, alpha_bar, predicted):
     share = alpha_bar[:, None, None, None]
     x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
     return images[inputs], x_t, (predicted - images[asked]).square().sum((1, 2, 3)).mean()
+
+
+# %% mutant="sum over targets" question="q5" says="a mean over targets, too"
+def views_step(images, noise, order, count, targets, alpha_bar, predicted):
+    if count + targets > len(images):
+        raise ValueError("a picture would be an input and a target")
+    inputs, asked = order[:count], order[-targets:]
+    share = alpha_bar[:, None, None, None]
+    x_t = share.sqrt() * images[asked] + (1 - share).sqrt() * noise[asked]
+    return images[inputs], x_t, (predicted - images[asked]).square().mean((1, 2, 3)).sum()
 
 
 # %% mutant="each" question="q5" says="a loss for each target"

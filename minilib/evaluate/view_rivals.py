@@ -65,7 +65,7 @@ def compare_with_rivals(recipe: ViewsToybox, model: nn.Module, *, num_toys: int 
 
 @torch.no_grad()
 def beside_a_blur(recipe: ViewsToybox, model: nn.Module, *, num_toys: int = 100) -> dict[str, Any]:
-    """By how much more one sample has than the regressor's view of the same toy, from one picture and from five:
+    """By how much more a sample, drawn alone, has than the regressor's view of the same toy, from one picture and five:
     `ssim_over_regressor_N`, `mask_iou_over_regressor_N` and, of which less is better, `distance_over_regressor_N`."""
     toys, vit = held_out(recipe, num_toys), load_trained(ViTToybox().name)[1]
     designs, metrics = ((recipe, model), load_trained(RegressorToybox().name)), {}

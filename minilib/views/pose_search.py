@@ -108,7 +108,7 @@ def search_poses(
         raise ValueError(f"expected at least one image, (n, 3, {size}, {size}), got {tuple(images.shape)}")
     if len(images) - 1 > model.max_views:  # each camera is looked for from what all others show
         warnings.warn(
-            f"{len(images)} images: this model was trained with {model.max_views} input views at most", stacklevel=2
+            f"{len(images)} images: this model was trained with {model.max_views} input views at most", stacklevel=3
         )
     if not bool((images.abs() <= 1.01).all()):  # NaN is not, either
         raise ValueError(f"expected images in [-1, 1], got values in [{images.min():.3g}, {images.max():.3g}]")

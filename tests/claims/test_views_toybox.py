@@ -53,6 +53,7 @@ def test_the_card_reaches_what_was_asked():
     metrics = cards()["views-toybox"]["metrics"]
     for count, floor in FLOORS.items():
         assert metrics[f"gain_{count}"]["value"] >= floor
+        assert (metrics[f"gain_{count}"]["value"] >= floor + 2) == (count == 3)
     for count, floor in ((1, 1), (5, 3)):
         assert metrics[f"psnr_{count}"]["value"] - metrics[f"copy_psnr_{count}"]["value"] >= floor
     assert metrics["seconds_view"]["value"] <= 1.5 and metrics["seconds_orbit"]["value"] <= 15
@@ -122,6 +123,8 @@ def test_at_equal_times_little_is_left_of_the_lead_over_zero123():
     assert ahead["sample_psnr_1"]["ci95"][0] > 0
     low, high = ahead["mean8_psnr_1"]["ci95"]
     assert low < 0 < high < cards()["views-toybox"]["metrics"]["over_zero123_mean8_1"]["ci95"][0]
+    low, high = race["views-toybox minus transformer-toybox"]["mean8_psnr_1"]["ci95"]
+    assert low < 0 < high
 
 
 def test_a_lower_temperature_is_nearer_to_the_mean():
@@ -190,6 +193,10 @@ def test_a_quick_search_finds_as_many_cameras_as_a_thorough_one():
 def test_cameras_that_move_are_better_and_not_every_toy_gains_by_every_picture():
     study = read_study("adaptation")
     assert all(study[f"refined_minus_frozen_{count}"]["ci95"][0] > 0 for count in COUNTS[1:])
+    for arms in ("true_minus_known", "frozen_minus_none"):
+        for low, high in (study[f"{arms}_{count}"]["ci95"] for count in COUNTS[1:]):
+            assert low <= 0 and high < 0.2  # fitting the attention helps nobody
+    assert study["known_minus_refined_5"]["ci95"][0] > 1
     assert study["monotone"]["ci95"][1] < 0.5
     low, high = study["forgetting_without_prior"]["ci95"]
     assert low < 0 < high

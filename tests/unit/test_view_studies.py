@@ -46,12 +46,15 @@ def test_a_guess_does_not_depend_on_which_toys_stand_beside_it(recipe, toys):
 
 
 def test_samples_of_a_trained_design_are_measured_one_by_one_and_together(recipe, toys, monkeypatch):
-    truth = toys.truth[:, None]
-    made = (0.9 * truth).repeat(1, 4, 1, 1, 1)
-    made[:, 1:] = truth
-    monkeypatch.setattr(view_designs, "drawn", lambda *told: made)
+    def drawn(recipe, model, views, target, *, samples=8):
+        assert views.images.shape[:2] == (3, 1)
+        made = toys.truth[:, None].repeat(1, samples, 1, 1, 1)
+        made[:, 0] *= 0.8
+        return made
+
+    monkeypatch.setattr(view_designs, "drawn", drawn)
     found = view_designs.sampled(recipe, recipe.make_model(), toys)
-    assert torch.allclose(found["sample_psnr_1"], psnr(0.9 * toys.truth, toys.truth))
+    assert torch.allclose(found["sample_psnr_1"], psnr(0.8 * toys.truth, toys.truth))
     assert torch.allclose(found["mean8_psnr_1"], psnr(0.975 * toys.truth, toys.truth))
 
 

@@ -1,6 +1,7 @@
 """What is measured of models of views."""
 
 import math
+from typing import ClassVar
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from skimage.metrics import structural_similarity
 
 from minilib.attention.vit import ViT, ViTConfig
 from minilib.evaluate import view_rivals
+from minilib.evaluate.common import metric
 from minilib.evaluate.likeness import feature_distance, sharpness, ssim
 from minilib.evaluate.view_rivals import beside_a_blur, compare_with_rivals, speeds
 from minilib.evaluate.views import evaluate_views, held_out, likeness
@@ -96,7 +98,10 @@ def test_what_is_not_white_is_shown():
 
 
 class Says(ViewsToybox):
+    seen: ClassVar[list[int]] = []
+
     def make_views(self, model, views, targets, *, samples=1, **options):
+        self.seen.append(views.images.shape[1])
         steps = model.step * torch.arange(samples)[:, None, None, None]
         return (model.shade + steps).expand(*targets.batch_shape, samples, 3, 64, 64)
 
@@ -109,18 +114,19 @@ class Shade(torch.nn.Module):
 
 def test_a_sample_is_compared_with_a_blur_toy_by_toy(monkeypatch):
     """A sample is grey, the regressor says white, in which no outline is."""
-    shipped = load_trained("vit-toybox")
-    monkeypatch.setattr(
-        view_rivals, "load_trained", lambda name: shipped if "vit" in name else (Says(), Shade(1.0, 0.0))
-    )
+    vit, asked = load_trained("vit-toybox"), []
+    shipped = {"vit-toybox": vit, "regressor-toybox": (Says(), Shade(1.0, 0.0))}
+    monkeypatch.setattr(view_rivals, "load_trained", shipped.__getitem__)
+    monkeypatch.setattr(Says, "seen", asked)
     found = beside_a_blur(Says(), Shade(0.0, 0.0), num_toys=3)
     truth = held_out(ViewsToybox(), 3).truth
-    grey, white = (likeness(shipped[1], torch.full_like(truth, shade), truth) for shade in (0.0, 1.0))
+    grey, white = (likeness(vit[1], torch.full_like(truth, shade), truth) for shade in (0.0, 1.0))
     for kind in ("ssim", "distance", "mask_iou"):
+        gap = metric(grey[kind] - white[kind])
         for count in (1, 5):
-            gap = found[f"{kind}_over_regressor_{count}"]
-            assert gap["value"] == pytest.approx((grey[kind] - white[kind]).mean().item()) and gap["n"] == 3
+            assert found[f"{kind}_over_regressor_{count}"] == pytest.approx(gap)
     assert found["mask_iou_over_regressor_1"]["value"] == pytest.approx(shown(truth).float().mean().item())
+    assert asked == [1, 1, 5, 5]
 
 
 def test_rivals_are_compared_on_the_same_toys(monkeypatch):

@@ -40,7 +40,7 @@ def test_five_pictures(views_step):
         slips={
             "The roots are missing: ᾱ and 1 − ᾱ are the shares of the variance.": pictures([0.692, -1.424]),
             "Signal and noise have changed places.": pictures([0.88, -1.52]),
-            "The noise of other pictures: it is counted by their numbers.": pictures([1.24, -1.84]),
+            "The noise of other pictures: noise[k] belongs to picture number k.": pictures([1.24, -1.84]),
             "The first target's ᾱ was taken for all: each has its own.": pictures([0.94, -1.52]),
             "The targets are the inputs themselves.": pictures([0.25, 0.86]),
             "The targets are those after the inputs in the order; the last ones were asked for.": pictures(
@@ -59,6 +59,7 @@ def test_five_pictures(views_step):
         },
         slips={
             "This is the sum; the loss is a mean, or it would grow with the number of views and pixels.": 0.3,
+            "A mean for each target, and the sum of these; the loss is a mean over targets, too.": 0.1,
             "A sum over channels and pixels, a mean over targets; the loss is a mean over all of them.": 0.15,
             "This is the root of the loss.": 0.223607,
             "These are absolute differences; the mean belongs to the squared ones.": 0.2,
