@@ -124,7 +124,8 @@ def test_a_sample_is_compared_with_a_blur_toy_by_toy(monkeypatch):
     for kind in ("ssim", "distance", "mask_iou"):
         gap = metric(grey[kind] - white[kind])
         for count in (1, 5):
-            assert found[f"{kind}_over_regressor_{count}"] == pytest.approx(gap)
+            measured = found[f"{kind}_over_regressor_{count}"]
+            assert [measured["value"], *measured["ci95"]] == pytest.approx([gap["value"], *gap["ci95"]])
     assert found["mask_iou_over_regressor_1"]["value"] == pytest.approx(shown(truth).float().mean().item())
     assert asked == [1, 1, 5, 5]
 
