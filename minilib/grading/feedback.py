@@ -50,7 +50,7 @@ def compare(
     what: str,
     dtype: torch.dtype | None = None,
     between: tuple[float, float] | None = None,
-    slips: Mapping[str, Tensor | Sequence[Any]] | None = None,
+    slips: Mapping[str, Tensor | Sequence[Any] | float] | None = None,
     shapes: Mapping[tuple[int, ...], str] | None = None,
     rtol: float = 1e-4,
     atol: float = 1e-6,
